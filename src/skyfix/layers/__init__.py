@@ -1,0 +1,1 @@
+"""Network parts with no opinion about systems."""
