@@ -1,0 +1,1 @@
+"""Coordinates, rasters and cameras."""

@@ -1,0 +1,195 @@
+"""Pixels of a GeoTIFF as 8-bit RGB with a mask of what is valid, window by window."""
+
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from skyfix.geo.crs import GeoReference
+from skyfix.geo.geotiff import RasterError, colour_bands, damaged, georeference, open_geotiff
+
+STRETCH_PERCENT = (2.0, 98.0)
+"""16-bit samples between these percentiles of the whole raster become 0..255."""
+
+_SAMPLE_PX = 1024
+_WHOLE_READ_PX = 64_000_000
+_EDGE_PX = 1e-6
+
+
+class Raster:
+    """An open map: where it lies, and its pixels in windows.
+
+    Grey becomes RGB; bands tagged red, green and blue are taken, without tags the first three;
+    16-bit samples are stretched by one range for the three bands, so colours keep their hue. A
+    pixel is valid when the mask or alpha says so; with nodata values, when any band differs.
+
+    Use it as a context manager. One thread at a time may read.
+
+    Args:
+        path: a local GeoTIFF, north-up, with a CRS.
+
+    Raises:
+        RasterError: unreadable or unfit; the message says why and what to do.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._dataset: DatasetReader = open_geotiff(self.path)
+        try:
+            self.geo: GeoReference = georeference(self.path, self._dataset)
+            self.bands = colour_bands(self.path, self._dataset)
+            self._mask_bands = self._bands_of_mask()
+        except RasterError:
+            self.close()
+            raise
+
+    @property
+    def width_px(self) -> int:
+        """Columns."""
+        return self.geo.width_px
+
+    @property
+    def height_px(self) -> int:
+        """Rows."""
+        return self.geo.height_px
+
+    @property
+    def all_valid(self) -> bool:
+        """Whether no pixel can be masked."""
+        return not self._mask_bands
+
+    @cached_property
+    def stretch(self) -> tuple[float, float] | None:
+        """The range of 16-bit samples that becomes 0..255; None for 8-bit rasters.
+
+        Raises:
+            RasterError: the pixels cannot be decoded.
+        """
+        if self._dataset.dtypes[self.bands[0] - 1] == "uint8":
+            return None
+        try:
+            parts = [self._valid_samples(window) for window in self._sample_windows()]
+        except RasterioError as error:
+            raise damaged(self.path, error) from error
+        values = np.concatenate(parts)
+        if values.size == 0:
+            return 0.0, 65535.0
+        low, high = np.percentile(values, STRETCH_PERCENT)
+        return float(low), float(max(high, low + 1))
+
+    def read(
+        self,
+        column: float,
+        row: float,
+        width: float,
+        height: float,
+        size_px: tuple[int, int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A window, resampled; overviews serve large windows.
+
+        Args:
+            column, row: upper left corner in px, may lie between pixels.
+            width, height: extent in px, inside the raster.
+            size_px: (h, w) of the result.
+
+        Returns:
+            RGB ``(h, w, 3)`` uint8, black where not valid, and the valid mask ``(h, w)`` bool.
+
+        Raises:
+            RasterError: the window leaves the raster, or its pixels cannot be decoded.
+        """
+        self._check_window(column, row, width, height)
+        window = Window(column, row, width, height)
+        shrinks = size_px[0] < height and size_px[1] < width
+        resampling = Resampling.average if shrinks else Resampling.bilinear
+        try:
+            samples = self._dataset.read(
+                list(self.bands),
+                window=window,
+                out_shape=(len(self.bands), *size_px),
+                resampling=resampling,
+            )
+            valid = self._read_mask(window, size_px)
+        except RasterioError as error:
+            raise damaged(self.path, error) from error
+        rgb = cv2.merge([np.ascontiguousarray(band) for band in self._to_rgb8(samples)])
+        if not self.all_valid:
+            rgb[~valid] = 0
+        return rgb, valid
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+    def __enter__(self) -> "Raster":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_window(self, column: float, row: float, width: float, height: float) -> None:
+        inside = (
+            column >= -_EDGE_PX
+            and row >= -_EDGE_PX
+            and width > 0
+            and height > 0
+            and column + width <= self.width_px + _EDGE_PX
+            and row + height <= self.height_px + _EDGE_PX
+        )
+        if not inside:
+            raise RasterError(
+                f"Window {width:g} x {height:g} px at ({column:g}, {row:g}) leaves {self.path}, "
+                f"which has {self.width_px} x {self.height_px} px. Clip the window first."
+            )
+
+    def _bands_of_mask(self) -> list[int]:
+        flags = [self._dataset.mask_flag_enums[band - 1] for band in self.bands]
+        if any(MaskFlags.all_valid in flag for flag in flags):
+            return []
+        if all(MaskFlags.per_dataset in flag for flag in flags):
+            return [self.bands[0]]
+        return list(self.bands)
+
+    def _read_mask(self, window: Window, size_px: tuple[int, int]) -> np.ndarray:
+        if self.all_valid:
+            return np.ones(size_px, dtype=bool)
+        masks = self._dataset.read_masks(
+            self._mask_bands, window=window, out_shape=(len(self._mask_bands), *size_px)
+        )
+        return (masks > 0).any(axis=0)
+
+    def _to_rgb8(self, samples: np.ndarray) -> list[np.ndarray]:
+        if self.stretch is not None:
+            low, high = self.stretch
+            scaled = (samples.astype(np.float32) - low) * (255.0 / (high - low))
+            samples = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+        return list(samples) if len(samples) == 3 else [samples[0]] * 3
+
+    def _sample_windows(self) -> list[Window]:
+        """The whole raster where that is cheap to read, else 16 x 16 small windows all over it."""
+        smallest = max([1, *self._dataset.overviews(self.bands[0])])
+        if self.width_px * self.height_px <= _WHOLE_READ_PX * smallest**2:
+            return [Window(0, 0, self.width_px, self.height_px)]
+        side = _SAMPLE_PX // 16
+        columns = np.linspace(0, max(self.width_px - side, 0), 16).astype(int)
+        rows = np.linspace(0, max(self.height_px - side, 0), 16).astype(int)
+        width, height = min(side, self.width_px), min(side, self.height_px)
+        return [Window(column, row, width, height) for row in rows for column in columns]
+
+    def _valid_samples(self, window: Window) -> np.ndarray:
+        height, width = min(int(window.height), _SAMPLE_PX), min(int(window.width), _SAMPLE_PX)
+        samples = self._dataset.read(
+            list(self.bands), window=window, out_shape=(len(self.bands), height, width)
+        )
+        return samples[:, self._read_mask(window, (height, width))].ravel()
