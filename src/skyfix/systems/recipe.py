@@ -1,0 +1,155 @@
+"""How a published system is trained: plain numbers, with the paper's values as defaults."""
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from skyfix.errors import SkyfixError
+
+
+@dataclass(frozen=True)
+class Optim:
+    """Optimizer with two learning rates.
+
+    Attributes:
+        kind: ``sgd`` uses ``momentum`` and ``nesterov``; ``adam`` and ``adamw`` do not.
+        lr: learning rate of the heads.
+        backbone_scale: the backbone's rate is ``lr`` times this.
+        clip_value: gradients are clipped to +- this, entry by entry; 0 leaves them alone.
+    """
+
+    kind: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = 0.01
+    backbone_scale: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    nesterov: bool = True
+    clip_value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Length of training and decay of the learning rate.
+
+    Attributes:
+        kind: ``step`` multiplies the rates by ``decay`` every ``decay_epochs``, ``multistep`` at
+            each of ``milestones`` (epochs), ``cosine`` lets them fall to 0, ``constant`` keeps
+            them.
+        epochs: passes over the view with the fewest images.
+        steps: if above 0, stop after this many steps instead.
+        warmup_epochs: the rates rise linearly from 0 over this time.
+    """
+
+    kind: Literal["step", "multistep", "cosine", "constant"] = "step"
+    epochs: int = 120
+    steps: int = 0
+    decay_epochs: int = 80
+    decay: float = 0.1
+    milestones: tuple[int, ...] = ()
+    warmup_epochs: float = 0.0
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Steps of the whole training."""
+        return self.steps or self.epochs * steps_per_epoch
+
+    def factor(self, step: int, steps_per_epoch: int) -> float:
+        """What the learning rates are multiplied by at a step (counted from 0)."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        epoch = step // steps_per_epoch
+        if self.kind == "step":
+            return self.decay ** (epoch // self.decay_epochs)
+        if self.kind == "multistep":
+            return self.decay ** sum(epoch >= milestone for milestone in self.milestones)
+        if self.kind == "constant":
+            return 1.0
+        done = (step - warmup) / max(1.0, self.total_steps(steps_per_epoch) - warmup)
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Training transforms of the LPN family.
+
+    Attributes:
+        pad_px: edge padding before the random crop back to the input size.
+        satellite_rotation_deg: satellite images turn by a uniform angle of +- this, filled black.
+        flip: probability of a horizontal flip.
+    """
+
+    pad_px: int = 10
+    satellite_rotation_deg: float = 90.0
+    flip: float = 0.5
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How batches are drawn.
+
+    Attributes:
+        pairing: ``views`` shuffles each view on its own and runs them side by side (the loop of
+            University-1652 and LPN); ``places`` draws places, each once an epoch, and a random
+            image of each view of every place, so that row i shows the same place in all views.
+        batch_size: images (``views``) or places (``places``) in one step.
+        images_per_place: ``places`` only: images of each place in all views but the satellite
+            one, one after the other.
+    """
+
+    pairing: Literal["views", "places"] = "views"
+    batch_size: int = 8
+    images_per_place: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training that is not the network."""
+
+    optim: Optim = field(default_factory=Optim)
+    schedule: Schedule = field(default_factory=Schedule)
+    augment: Augment = field(default_factory=Augment)
+    sampler: Sampler = field(default_factory=Sampler)
+
+    def replaced(self, section: str, values: dict[str, Any]) -> "Recipe":
+        """A copy with some values of one section changed.
+
+        Raises:
+            SkyfixError: unknown section or name, or a value of the wrong type.
+        """
+        if section not in _names(self):
+            raise SkyfixError(_unknown("recipe section", section, _names(self)))
+        part = getattr(self, section)
+        checked = {name: _checked(part, section, name, value) for name, value in values.items()}
+        return replace(self, **{section: replace(part, **checked)})
+
+
+def _checked(part: Any, section: str, name: str, value: Any) -> Any:
+    if name not in _names(part):
+        raise SkyfixError(_unknown(f"setting in [{section}]", name, _names(part)))
+    default = getattr(part, name)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        value = tuple(value)
+    choices = _choices(part, name)
+    if choices and value not in choices:
+        raise SkyfixError(f"{section}.{name} must be one of {', '.join(choices)}, not {value!r}.")
+    if type(value) is not type(default):
+        kind = type(default).__name__
+        raise SkyfixError(f"{section}.{name} must be of type {kind}, not {value!r}.")
+    if type(value) in (int, float) and not 0 <= value < float("inf"):
+        raise SkyfixError(f"{section}.{name} must be zero or more, not {value!r}.")
+    return value
+
+
+def _choices(part: Any, name: str) -> tuple[str, ...]:
+    kind = get_type_hints(type(part))[name]
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _names(section: Any) -> list[str]:
+    return [entry.name for entry in fields(section)]
+
+
+def _unknown(what: str, name: str, choices: list[str]) -> str:
+    return f"Unknown {what}: {name!r}. Choose one of: {', '.join(choices)}."

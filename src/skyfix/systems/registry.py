@@ -1,0 +1,76 @@
+"""Names of systems and how to make one."""
+
+import importlib
+import inspect
+import pkgutil
+from typing import Any, TypeVar
+
+from skyfix import systems
+from skyfix.errors import SkyfixError
+from skyfix.systems.system import System
+
+_classes: dict[str, type[System]] = {}
+SystemClass = TypeVar("SystemClass", bound=type[System])
+
+
+def register(cls: SystemClass) -> SystemClass:
+    """Class decorator: make a system known by its ``name``."""
+    _classes[cls.name] = cls
+    return cls
+
+
+def names() -> list[str]:
+    """Registered names, sorted."""
+    for module in pkgutil.iter_modules(systems.__path__):
+        importlib.import_module(f"{systems.__name__}.{module.name}")
+    return sorted(_classes)
+
+
+def system_class(name: str) -> type[System]:
+    """The class behind a name.
+
+    Raises:
+        SkyfixError: unknown name.
+    """
+    if name not in names():
+        raise SkyfixError(f"Unknown system {name!r}. Choose one of: {', '.join(names())}.")
+    return _classes[name]
+
+
+def create(name: str, **options: Any) -> System:
+    """Make a system with random weights.
+
+    Args:
+        name: a registered name, see ``names``.
+        options: its constructor arguments, for example ``backbone``, ``places``, ``input_px``.
+
+    Raises:
+        SkyfixError: unknown name or option, or a value that does not fit.
+    """
+    cls = system_class(name)
+    defaults = _defaults(cls)
+    for option, value in options.items():
+        if option not in defaults:
+            raise SkyfixError(
+                f"{name} has no option {option!r}. Its options: {', '.join(defaults)}."
+            )
+        _check_type(name, option, value, defaults[option])
+    made = cls(**options)
+    made.options = {**defaults, **options}
+    return made
+
+
+def takes_places(name: str) -> bool:
+    """Whether a system classifies places, so that their number must be known."""
+    return "places" in _defaults(system_class(name))
+
+
+def _defaults(cls: type[System]) -> dict[str, Any]:
+    parameters = inspect.signature(cls).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def _check_type(name: str, option: str, value: Any, default: Any) -> None:
+    wanted = type(default)
+    if type(value) is not wanted and not (wanted is float and type(value) is int):
+        raise SkyfixError(f"{name}: {option} must be of type {wanted.__name__}, not {value!r}.")

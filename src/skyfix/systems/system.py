@@ -1,0 +1,123 @@
+"""The contract of a published system: network, objective and recipe."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from skyfix.errors import SkyfixError
+from skyfix.systems.preprocess import Preprocess
+from skyfix.systems.recipe import Recipe
+from skyfix.views import VIEWS, View
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step's images.
+
+    Attributes:
+        images: per view ``(N, 3, H, W)``, preprocessed.
+        places: per view ``(N,)`` class index of each image.
+        overlaps: ``(N,)`` intersection over union of the footprints of row i's two images, for
+            data whose pairs overlap in part.
+        altitude_m: per view ``(N,)`` metres above ground, NaN where unknown, as far as known.
+    """
+
+    images: dict[View, Tensor]
+    places: dict[View, Tensor]
+    overlaps: Tensor | None = None
+    altitude_m: dict[View, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where a system was published."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    code: str = ""
+    code_licence: str = ""
+
+
+class System(nn.Module):
+    """Base of every published system.
+
+    Attributes:
+        name: registered name.
+        citation: where it was published.
+        recipe: how it is trained; the paper's values unless replaced.
+        options: constructor arguments, as a checkpoint records them (set by ``create``).
+        views: the views that it is trained on, in the order of the authors' loop.
+        own_tensors: state that the authors' checkpoints do not hold.
+        preprocess: how the images of each view enter.
+        descriptor_dim: length D of a descriptor.
+    """
+
+    name: ClassVar[str]
+    citation: ClassVar[Citation]
+    paper_recipe: ClassVar[Recipe] = Recipe()
+    trainable: ClassVar[bool] = True
+    views: ClassVar[tuple[View, ...]] = ("satellite", "drone")
+    own_tensors: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, preprocess: Preprocess | dict[View, Preprocess], descriptor_dim: int
+    ) -> None:
+        super().__init__()
+        self.preprocess = (
+            dict.fromkeys(VIEWS, preprocess) if isinstance(preprocess, Preprocess) else preprocess
+        )
+        self.descriptor_dim = descriptor_dim
+        self.recipe = self.paper_recipe
+        self.options: dict[str, Any] = {}
+
+    @abstractmethod
+    def embed(self, images: Tensor, view: View) -> Tensor:
+        """Test-time descriptors of the paper, ``(N, 3, H, W)`` to unit rows ``(N, D)``."""
+
+    @abstractmethod
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Named scalar loss terms and their sum under ``"total"``."""
+
+    @abstractmethod
+    def load_backbone(self, weights: str) -> None:
+        """Start from ``imagenet`` weights or from a file of backbone weights."""
+
+    @abstractmethod
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters that train at the full learning rate; all others are the backbone's."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective; distributed training calls a module through ``forward``."""
+        return self.objective(batch)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimizer groups: heads at ``optim.lr``, the rest scaled by ``backbone_scale``."""
+        optim = self.recipe.optim
+        heads = self.head_parameters()
+        chosen = {id(parameter) for parameter in heads}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+        return [
+            {"params": rest, "lr": optim.lr * optim.backbone_scale},
+            {"params": heads, "lr": optim.lr},
+        ]
+
+    def author_key(self, key: str) -> tuple[str, int | None] | None:
+        """Our tensor, and the part's index in it, for an entry of the authors' checkpoint.
+
+        ``None`` for entries that do not take part in the descriptor.
+
+        Raises:
+            SkyfixError: a system whose authors' weights cannot be read.
+        """
+        raise SkyfixError(f"{self.name} has no authors' checkpoints to read.")
+
+    def with_input_px(self, height: int, width: int) -> None:
+        """Change the size that images are brought to (px)."""
+        self.preprocess = {
+            view: replace(entry, input_px=(height, width))
+            for view, entry in self.preprocess.items()
+        }
