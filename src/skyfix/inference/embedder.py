@@ -1,0 +1,181 @@
+"""The embedder: image in, descriptor out. What is evaluated is what flies."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from skyfix.errors import SkyfixError
+from skyfix.images import ImageError, read_image
+from skyfix.progress import counting
+from skyfix.systems import identity, load, save
+from skyfix.systems.preprocess import Preprocess, normalized, prepared
+from skyfix.systems.system import System
+from skyfix.views import View
+
+ImageLike = Path | str | Image.Image | np.ndarray
+_Decoded = Tensor | ImageError
+
+_DECODE_MARGIN = 2
+"""JPEGs are decoded at no less than this many times the input size, then resized with care."""
+
+
+class Embedder:
+    """Turns images into descriptors: decodes, resizes, batches and runs the system.
+
+    Decoding and resizing run in threads while the network computes.
+
+    Args:
+        system: a System, a checkpoint folder, or a registered name with built-in weights.
+        device: ``auto`` (CUDA if there is one), or a torch device.
+        batch_size: images a forward pass.
+
+    Raises:
+        SkyfixError: no such system, no such device.
+    """
+
+    def __init__(
+        self, system: System | Path | str, device: str = "auto", batch_size: int = 32
+    ) -> None:
+        self.system = system if isinstance(system, System) else load(system)
+        self.device = choose_device(device)
+        self.system.to(self.device).eval()
+        self.batch_size = batch_size
+        self._identity: str | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Length D of a descriptor."""
+        return self.system.descriptor_dim
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """(height, width) that satellite tiles are brought to."""
+        return self.system.preprocess["satellite"].resized_px
+
+    @property
+    def identity(self) -> str:
+        """Digest of weights, arguments and preprocessing."""
+        if self._identity is None:
+            self._identity = identity(self.system)
+        return self._identity
+
+    def save(self, folder: Path | str) -> None:
+        """Write the system as a checkpoint folder."""
+        save(self.system, folder)
+
+    def embed(
+        self, images: Sequence[ImageLike], view: View, progress: str | None = None
+    ) -> np.ndarray:
+        """Descriptors of images.
+
+        Args:
+            images: paths, PIL images or uint8 arrays ``(H, W, 3)``, of any sizes.
+            view: what the images were taken from.
+            progress: description of a progress bar; none is shown without it.
+
+        Returns:
+            ``(N, D)`` float32, unit rows.
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
+        descriptors, _, unreadable = self.embed_files(images, view, progress)
+        if unreadable:
+            raise unreadable[0]
+        return descriptors
+
+    def embed_files(
+        self, images: Sequence[ImageLike], view: View, progress: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
+        """As ``embed``, but images that cannot be read are left out.
+
+        Returns:
+            Descriptors ``(M, D)`` of the readable images, their indices ``(M,)`` in ``images``,
+            and the errors of the others.
+        """
+        rows: list[np.ndarray] = []
+        kept: list[int] = []
+        unreadable: list[ImageError] = []
+        pending: list[Tensor] = []
+        with counting(progress, len(images), "img") as counter:
+            for index, decoded in enumerate(self._decoded(images, view)):
+                if isinstance(decoded, ImageError):
+                    unreadable.append(decoded)
+                else:
+                    pending.append(decoded)
+                    kept.append(index)
+                if len(pending) == self.batch_size:
+                    rows.append(self._forward(pending, view))
+                    pending = []
+                counter.advance()
+            if pending:
+                rows.append(self._forward(pending, view))
+        stacked = np.concatenate(rows) if rows else np.zeros((0, self.dimensions), np.float32)
+        return stacked, np.array(kept, dtype=np.int64), unreadable
+
+    def _forward(self, tensors: list[Tensor], view: View) -> np.ndarray:
+        preprocess = self.system.preprocess[view]
+        batch = torch.stack(tensors).to(self.device)
+        with torch.inference_mode():
+            descriptors = self.system.embed(normalized(batch, preprocess), view)
+        result = descriptors.float().cpu().numpy()
+        if not np.isfinite(result).all():
+            raise SkyfixError(
+                f"{self.system.name} gave descriptors that are not numbers. "
+                "Its weights are damaged or its training diverged."
+            )
+        return result
+
+    def _decoded(self, images: Sequence[ImageLike], view: View) -> Iterator[_Decoded]:
+        """Inputs as uint8 ``(3, h, w)`` in order, decoded two batches ahead."""
+        threads = min(8, os.cpu_count() or 1)
+        preprocess = self.system.preprocess[view]
+        queue: deque[Future[_Decoded]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for image in images:
+                queue.append(pool.submit(_load_input, image, preprocess))
+                if len(queue) > 2 * self.batch_size:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
+
+
+def choose_device(device: str) -> torch.device:
+    """The torch device behind a name; ``auto`` prefers CUDA.
+
+    Raises:
+        SkyfixError: not a device of this machine.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        cause = str(error).splitlines()[0]
+        raise SkyfixError(f"No device {device!r} here: {cause}. Use auto or cpu.") from error
+    return chosen
+
+
+def _load_input(image: ImageLike, preprocess: Preprocess) -> _Decoded:
+    try:
+        if isinstance(image, np.ndarray):
+            image = _from_array(image)
+        elif not isinstance(image, Image.Image):
+            image = read_image(image, shortest_px=_DECODE_MARGIN * max(preprocess.resized_px))
+    except ImageError as error:
+        return error
+    return prepared(image, preprocess)
+
+
+def _from_array(image: np.ndarray) -> Image.Image:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"Image arrays must be uint8 (H, W, 3), not {image.dtype} {image.shape}.")
+    return Image.fromarray(image)

@@ -1,0 +1,87 @@
+"""What a run keeps on disk, so that a killed one goes on as if nothing had happened."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skyfix.errors import SkyfixError
+from skyfix.files import atomic_path, read_json, write_json, write_text
+
+FOLDER = "training"
+_STATE, _CONFIG, _LOG = "state.pt", "config.json", "log.csv"
+
+
+def begin(run: Path, config: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """Open a run folder; the saved state if there is one to go on from.
+
+    Raises:
+        SkyfixError: the folder holds a run and ``resume`` is off, or a run of another
+            configuration, or a damaged state.
+    """
+    folder = run / FOLDER
+    if not (folder / _CONFIG).exists():
+        write_json(folder / _CONFIG, config)
+        return None
+    if not resume:
+        raise SkyfixError(
+            f"{run} already holds a training run. Add --resume to go on with it, or choose "
+            "another folder with --out."
+        )
+    _same_config(read_json(folder / _CONFIG, "run configuration"), config, run)
+    if not (folder / _STATE).exists():
+        return None
+    try:
+        return torch.load(folder / _STATE, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises half a dozen unrelated types on damaged files.
+        raise SkyfixError(f"Damaged training state {folder / _STATE}. Train anew.") from error
+
+
+def save_state(run: Path, state: dict[str, Any]) -> None:
+    """Replace the saved state in one step."""
+    with atomic_path(run / FOLDER / _STATE) as temporary:
+        torch.save(state, temporary)
+
+
+class Log:
+    """``training/log.csv``: one row a step, cut back to the saved step when a run goes on."""
+
+    def __init__(self, run: Path, first_step: int) -> None:
+        self._path = run / FOLDER / _LOG
+        self._rows = [row for row in self._read() if int(row["step"]) <= first_step]
+
+    def add(self, step: int, epoch: int, lr: float, terms: dict[str, float]) -> None:
+        """Remember one step."""
+        values = {"step": step, "epoch": epoch, "lr": lr, **terms}
+        self._rows.append({name: f"{value:.8g}" for name, value in values.items()})
+
+    def write(self) -> None:
+        """Write all rows atomically."""
+        if not self._rows:
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self._rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_text(self._path, text.getvalue())
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self._path.exists():
+            return []
+        with self._path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+
+def _same_config(saved: dict[str, Any], config: dict[str, Any], run: Path) -> None:
+    # Through JSON, as the saved one went: it knows lists only, no tuples.
+    asked = json.loads(json.dumps(config))
+    differing = [key for key in asked if saved.get(key) != asked[key]]
+    if differing:
+        raise SkyfixError(
+            f"{run} was begun with other settings ({', '.join(differing)}). Repeat its command, "
+            "or choose another folder with --out."
+        )
