@@ -1,0 +1,81 @@
+"""Exact nearest descriptors by dot product, in blocks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+_SIGN = np.uint32(0x80000000)
+_ROWS = np.uint64(0xFFFFFFFF)
+_FIRST_LOOK = 4096
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The best tiles of every query, best first.
+
+    Attributes:
+        rows: (N, k) int64 gallery rows; -1 where there are fewer than k tiles.
+        scores: (N, k) float32 dot products (cosines, for unit descriptors); -inf there.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+
+def nearest(
+    queries: np.ndarray, blocks: Iterable[tuple[np.ndarray, np.ndarray]], k: int
+) -> Matches:
+    """The k rows with the largest dot products; equal scores rank by row.
+
+    Only scores above a query's k-th best so far are looked at; they are packed with their row
+    into one integer key, so that partial sorting of keys settles ties too. Nothing is ever sorted
+    in full.
+
+    Args:
+        queries: (N, D) float32, finite.
+        blocks: pairs of rows (B,) below 2^32 and their descriptors (B, D) float32, finite; rows
+            increase from block to block.
+        k: how many, at least 1.
+    """
+    # Key 0 lies below the keys of all finite scores and means "none".
+    best = np.zeros((len(queries), k), dtype=np.uint64)
+    for rows, descriptors in blocks:
+        scores = queries @ descriptors.T
+        # A first look at few rows finds a floor that hardly any of the others reaches.
+        for part in (slice(0, _FIRST_LOOK), slice(_FIRST_LOOK, None)):
+            best = _improved(best, scores[:, part], rows[part])
+    return _unpack(np.sort(best, axis=1)[:, ::-1])
+
+
+def _improved(best: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The best keys (N, k), in any order, after a look at more scores (N, B)."""
+    queries, k = best.shape
+    floor = _unpack(best.min(axis=1)).scores
+    # Rows increase: an equal score comes later and loses, so ">" is enough.
+    above = np.flatnonzero(scores > floor[:, None])
+    if not above.size:
+        return best
+    query, column = np.divmod(above, scores.shape[1])
+    counts = np.bincount(query, minlength=queries)
+    place = k + np.arange(len(query)) - (np.cumsum(counts) - counts)[query]
+    keys = np.zeros((queries, k + counts.max()), dtype=np.uint64)
+    keys[:, :k] = best
+    keys[query, place] = _pack(scores[query, column], rows[column])
+    return np.partition(keys, keys.shape[1] - k, axis=1)[:, -k:]
+
+
+def _pack(scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    # Adding 0 turns -0.0 into 0.0, which must tie. IEEE floats order as integers once the sign
+    # bit is flipped, for negative ones all bits.
+    bits = (scores + np.float32(0)).view(np.uint32)
+    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN)
+    return (ordered.astype(np.uint64) << np.uint64(32)) | (_ROWS - rows.astype(np.uint64))
+
+
+def _unpack(keys: np.ndarray) -> Matches:
+    ordered = (keys >> np.uint64(32)).astype(np.uint32)
+    scores = np.where(ordered & _SIGN, ordered ^ _SIGN, ~ordered).view(np.float32)
+    rows = (_ROWS - (keys & _ROWS)).astype(np.int64)
+    found = keys > 0
+    return Matches(np.where(found, rows, -1), np.where(found, scores, np.float32(-np.inf)))

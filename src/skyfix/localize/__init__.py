@@ -1,0 +1,7 @@
+"""From photos to position fixes."""
+
+from skyfix.localize.fix import Candidate, Fix
+from skyfix.localize.locate import locate, locate_many
+from skyfix.localize.poses import PoseTable, read_poses
+
+__all__ = ["Candidate", "Fix", "PoseTable", "locate", "locate_many", "read_poses"]

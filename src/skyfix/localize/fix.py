@@ -1,0 +1,81 @@
+"""The answer to "where was this photo taken": a position and how sure it is, or a plain no."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One tile that looks like the photo.
+
+    Attributes:
+        lon, lat: the ground point at the photo's centre if this tile is the right one, degrees.
+        score: agreement with the photo, in standard deviations above the gallery's mean.
+        tile: id of the tile in the gallery.
+    """
+
+    lon: float
+    lat: float
+    score: float
+    tile: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Where the ground point at the photo's centre lies.
+
+    Attributes:
+        photo: path or name of the photo.
+        located: False when the photo gives no position worth using; then ``lon``, ``lat`` and
+            ``accuracy_m`` are None and ``reason`` says why.
+        lon, lat: ground point at the image centre, WGS84 degrees.
+        accuracy_m: radius around the position that holds the truth in 68 % of cases.
+        confidence: posterior probability that the truth is near the position, 0 to 1.
+        candidates: most likely tiles, best first, also when not located.
+        camera_lon, camera_lat: the point below the camera; None unless the pose is known.
+        footprint: (lon, lat) corners of the ground in the photo, in image order from the upper
+            left; empty unless the pose is known.
+    """
+
+    photo: str
+    located: bool
+    lon: float | None = None
+    lat: float | None = None
+    accuracy_m: float | None = None
+    confidence: float = 0.0
+    reason: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    camera_lon: float | None = None
+    camera_lat: float | None = None
+    footprint: tuple[tuple[float, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fix as plain JSON values; ``lon``, ``lat``, ``accuracy_m`` are null if not located.
+
+        The camera's position and the footprint appear where they are known.
+        """
+        value: dict[str, Any] = {
+            "photo": self.photo,
+            "located": self.located,
+            "lon": self.lon,
+            "lat": self.lat,
+            "accuracy_m": self.accuracy_m,
+            "confidence": self.confidence,
+            "reason": self.reason,
+            "candidates": [
+                {"lon": one.lon, "lat": one.lat, "score": one.score, "tile": one.tile}
+                for one in self.candidates
+            ],
+        }
+        if self.camera_lon is not None and self.camera_lat is not None:
+            value |= {"camera_lon": self.camera_lon, "camera_lat": self.camera_lat}
+        if self.footprint:
+            value["footprint"] = [list(corner) for corner in self.footprint]
+        return value
+
+
+def not_located(
+    photo: str, reason: str, candidates: tuple[Candidate, ...] = (), confidence: float = 0.0
+) -> Fix:
+    """A fix that says no, and why."""
+    return Fix(photo, located=False, reason=reason, confidence=confidence, candidates=candidates)

@@ -1,0 +1,203 @@
+"""Photo in, position out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skyfix.errors import SkyfixError
+from skyfix.gallery import Gallery
+from skyfix.gallery.nearby import Near
+from skyfix.geo.camera import Pose, centre_on_ground, footprint
+from skyfix.geo.ground import offset
+from skyfix.inference import Embedder
+from skyfix.localize.fix import Candidate, Fix, not_located
+from skyfix.localize.match import Matcher
+from skyfix.localize.posterior import Estimate, estimate, posterior
+from skyfix.localize.prepare import Prepared, Scale, prepare, prepare_many
+from skyfix.progress import counting
+
+MIN_CONFIDENCE = 0.5
+"""Below this a photo counts as not located: the position is more likely wrong than right."""
+
+MIN_TILES = 10
+"""With fewer tiles a good score cannot be told from a lucky one."""
+
+
+def locate(
+    photo: Path | str,
+    gallery: Gallery,
+    *,
+    pose: Pose | None = None,
+    heading_deg: float | None = None,
+    near: Near | None = None,
+    k: int = 5,
+    embedder: Embedder | None = None,
+) -> Fix:
+    """Find where a photo was taken.
+
+    Args:
+        photo: path of a drone photo.
+        gallery: what is searched.
+        pose: what is known of the camera; the more, the better the fix.
+        heading_deg: short for ``Pose(heading_deg=...)``.
+        near: (lon, lat, radius_m): the ground point at the photo's centre lies in this circle.
+        k: how many candidates to name.
+        embedder: the gallery's embedder, if there already is one.
+
+    Returns:
+        The fix; ``located`` is False, with a reason, where the photo cannot be placed. Its
+        confidence takes for granted that the photo was taken over the gallery.
+
+    Raises:
+        SkyfixError: the photo cannot be read, the camera does not look at the ground, both
+            ``pose`` and ``heading_deg`` are given, or the embedder is not the gallery's.
+    """
+    if pose is not None and heading_deg is not None:
+        raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
+    locator = _Locator(gallery, embedder, near, k)
+    known = pose or Pose(heading_deg=heading_deg)
+    return locator.fixes([prepare(photo, known, locator.scale)])[0]
+
+
+def locate_many(
+    photos: Sequence[Path | str],
+    gallery: Gallery,
+    *,
+    poses: Sequence[Pose | None] | None = None,
+    near: Near | None = None,
+    k: int = 5,
+    embedder: Embedder | None = None,
+) -> list[Fix]:
+    """``locate`` for many photos, in batches, with a progress bar.
+
+    A photo that cannot be read or placed gives a fix that says why; the others go on.
+
+    Args:
+        photos: paths of drone photos.
+        gallery, near, k, embedder: as for ``locate``.
+        poses: what is known of the camera, one for each photo.
+
+    Raises:
+        SkyfixError: not one pose for each photo, or the embedder is not the gallery's.
+    """
+    known = [pose or Pose() for pose in poses or [None] * len(photos)]
+    if len(known) != len(photos):
+        raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
+    locator = _Locator(gallery, embedder, near, k)
+    prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
+    fixes: list[Fix] = []
+    with counting("Locating", len(photos), "photos") as counter:
+        for group in _groups(prepared, locator.embedder.batch_size):
+            fixes += locator.fixes(group)
+            counter.advance(len(group))
+    return fixes
+
+
+class _Locator:
+    def __init__(
+        self, gallery: Gallery, embedder: Embedder | None, near: Near | None, k: int
+    ) -> None:
+        if k < 1:
+            raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
+        self.embedder = embedder or gallery.embedder()
+        gallery.require(self.embedder.identity)
+        self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px)
+        self._gallery, self._k = gallery, k
+        self._matcher = Matcher(gallery, near)
+        self._refusal = _refusal(gallery, near, len(self._matcher.rows))
+
+    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
+        """Fixes of prepared photos, their patches embedded together."""
+        pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
+        descriptors = iter(self.embedder.embed(pixels, "drone"))
+        fixes = []
+        for photo in group:
+            views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
+            reason = photo.reason or self._refusal
+            fixes.append(not_located(photo.photo, reason) if reason else self._fix(photo, views))
+        return fixes
+
+    def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
+        scores = np.max(
+            [
+                self._matcher.scores(patches, rows)
+                for patches, rows in zip(photo.views, descriptors, strict=True)
+            ],
+            axis=0,
+        )
+        tiles, rows = self._gallery.tiles, self._matcher.rows
+        candidates = self._candidates(scores)
+        found = estimate(
+            tiles.lon[rows],
+            tiles.lat[rows],
+            posterior(scores),
+            self._gallery.tile_m / 2,
+            self._gallery.stride_m,
+        )
+        if found.confidence < MIN_CONFIDENCE:
+            reason = f"No place stands out: confidence {found.confidence:.2f}."
+            return not_located(photo.photo, reason, candidates, found.confidence)
+        return _located(photo, found, candidates)
+
+    def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
+        tiles = self._gallery.tiles
+        best = np.argsort(-scores, kind="stable")[: self._k]
+        return tuple(
+            Candidate(
+                float(tiles.lon[row]), float(tiles.lat[row]), float(score), str(tiles.id[row])
+            )
+            for row, score in zip(self._matcher.rows[best], scores[best], strict=True)
+        )
+
+
+def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
+    """Why no photo can be placed in the gallery, or nothing."""
+    if near is not None and rows == 0:
+        return (
+            f"The gallery has no tile within {near[2]:g} m of longitude {near[0]:g}, "
+            f"latitude {near[1]:g}."
+        )
+    if len(gallery) < MIN_TILES:
+        return (
+            f"The gallery has {len(gallery)} tiles, too few to tell a match from chance "
+            f"(at least {MIN_TILES}). Use a larger map or a smaller stride."
+        )
+    return ""
+
+
+def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]) -> Fix:
+    camera: tuple[float | None, float | None] = (None, None)
+    outline: tuple[tuple[float, float], ...] = ()
+    if photo.pose.is_complete:
+        east_m, north_m = -centre_on_ground(photo.pose)
+        lon, lat = offset(found.lon, found.lat, east_m, north_m)
+        camera = float(lon), float(lat)
+        corners = offset(lon, lat, *footprint(photo.pose, *photo.size_px).T)
+        outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
+    return Fix(
+        photo=photo.photo,
+        located=True,
+        lon=found.lon,
+        lat=found.lat,
+        accuracy_m=found.accuracy_m,
+        confidence=found.confidence,
+        candidates=candidates,
+        camera_lon=camera[0],
+        camera_lat=camera[1],
+        footprint=outline,
+    )
+
+
+def _groups(prepared: Iterable[Prepared], patches: int) -> Iterator[list[Prepared]]:
+    """Photos in order, in groups that hold at least ``patches`` patches."""
+    group: list[Prepared] = []
+    held = 0
+    for photo in prepared:
+        group.append(photo)
+        held += sum(map(len, photo.views))
+        if held >= patches:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group

@@ -1,0 +1,84 @@
+"""Scores of a photo's patches against every tile that could be under its centre."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skyfix.gallery import Gallery
+from skyfix.gallery.nearby import Near, rows_near
+from skyfix.geo.ground import offset
+from skyfix.localize.neighbours import TileFinder
+from skyfix.localize.normalize import Patch
+from skyfix.localize.posterior import combined
+
+MAX_TILES = 65_536
+"""Above this many tiles only the best so many of each patch are scored; the rest count as
+average."""
+
+_BACKGROUND = 4096
+_REACH_STRIDES = 0.75
+_MOST_OFFSETS = 64
+
+
+class Matcher:
+    """Scores photos against a gallery, or the part of it around a position.
+
+    Attributes:
+        rows: (T,) tiles that could be under a photo's centre.
+    """
+
+    def __init__(self, gallery: Gallery, near: Near | None = None) -> None:
+        self._gallery, self._near = gallery, near
+        lon, lat = gallery.tiles.lon, gallery.tiles.lat
+        self.rows = np.arange(len(gallery)) if near is None else rows_near(lon, lat, near)
+        self._finder = TileFinder(lon, lat, _REACH_STRIDES * gallery.stride_m)
+        self._moved: dict[tuple[float, float], np.ndarray] = {}
+        every = np.linspace(0, len(gallery) - 1, min(len(gallery), _BACKGROUND)).astype(int)
+        self._background = gallery.descriptors[every]
+
+    def scores(self, patches: Sequence[Patch], descriptors: np.ndarray) -> np.ndarray:
+        """Joint score (T,) of each of ``rows`` being the tile under the photo's centre.
+
+        A tile is right if every patch resembles the tile that lies as far from it as the patch
+        from the photo's centre. Scores are in standard deviations above the gallery's mean.
+
+        Args:
+            patches: P patches of one photo.
+            descriptors: (P, D) of the same.
+        """
+        standard = self._standard_scores(patches, descriptors)
+        placed = np.stack(
+            [
+                np.append(scores, 0.0)[self._tiles_at(patch.east_m, patch.north_m)]
+                for patch, scores in zip(patches, standard, strict=True)
+            ]
+        )
+        return combined(placed, np.array([max(patch.coverage, 1e-3) for patch in patches]))
+
+    def _standard_scores(self, patches: Sequence[Patch], descriptors: np.ndarray) -> np.ndarray:
+        """(P, all tiles); 0, which is average, for tiles that were not compared."""
+        around = self._near
+        if around is not None:
+            farthest_m = max(np.hypot(patch.east_m, patch.north_m) for patch in patches)
+            around = around[0], around[1], around[2] + farthest_m + self._gallery.stride_m
+        k = min(len(self._gallery), MAX_TILES)
+        matches = self._gallery.search(descriptors, k, near=around)
+        background = descriptors @ self._background.T
+        mean, spread = background.mean(axis=1), np.maximum(background.std(axis=1), 1e-6)
+        scores = np.zeros((len(descriptors), len(self._gallery) + 1))
+        found = np.where(matches.rows >= 0, matches.rows, len(self._gallery))
+        standard = np.nan_to_num((matches.scores - mean[:, None]) / spread[:, None], neginf=0.0)
+        np.put_along_axis(scores, found, standard, axis=1)
+        return scores[:, :-1]
+
+    def _tiles_at(self, east_m: float, north_m: float) -> np.ndarray:
+        """Tiles (T,) that lie at an offset from ``rows``; -1 where there is none."""
+        if east_m == north_m == 0.0:
+            return self.rows
+        key = (round(east_m, 3), round(north_m, 3))
+        if key not in self._moved:
+            if len(self._moved) == _MOST_OFFSETS:
+                self._moved.clear()
+            lon, lat = self._gallery.tiles.lon[self.rows], self._gallery.tiles.lat[self.rows]
+            self._moved[key] = self._finder.nearest(*offset(lon, lat, east_m, north_m))
+        return self._moved[key]

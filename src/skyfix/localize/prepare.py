@@ -1,0 +1,133 @@
+"""Photos to patches, ahead of the network: read, check, normalize."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from skyfix.errors import SkyfixError
+from skyfix.geo.camera import Pose
+from skyfix.images import read_image
+from skyfix.localize.normalize import Patch, patches
+
+HEADINGS = 8
+"""Directions, evenly spaced from north, that are tried for a photo of unknown heading."""
+
+MIN_COVERAGE = 0.1
+"""A photo that shows less than this part of a tile cannot be told from other ground."""
+
+MIN_CONTRAST = 2.0
+"""Photos in which every channel varies less (standard deviation, 0..255) show nothing."""
+
+_TURNED_MARGIN, _RECTIFIED_MARGIN = 2, 4
+_Job = tuple[Path | str, Pose]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What patches have to be like.
+
+    Attributes:
+        tile_m: side on the ground, metres.
+        stride_m: distance between neighbouring tiles of the gallery, metres.
+        input_px: (height, width) of the embedder's input.
+    """
+
+    tile_m: float
+    stride_m: float
+    input_px: tuple[int, int]
+
+    @property
+    def step_m(self) -> float:
+        """Distance of patches: half a tile, in whole strides so that they fall on tiles."""
+        return self.stride_m * max(1, round(self.tile_m / 2 / self.stride_m))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo as patches, or the reason why it has none.
+
+    Attributes:
+        photo: path, as given.
+        pose: what is known.
+        size_px: (width, height), possibly reduced; (0, 0) without patches.
+        views: one list of patches for each heading tried.
+        reason: why the photo cannot be placed; empty if it can.
+    """
+
+    photo: str
+    pose: Pose
+    size_px: tuple[int, int] = (0, 0)
+    views: tuple[list[Patch], ...] = ()
+    reason: str = ""
+
+
+def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+    """Read and normalize one photo.
+
+    Raises:
+        SkyfixError: it cannot be read, or the camera does not look at the ground.
+    """
+    margin = _RECTIFIED_MARGIN if pose.has_geometry else _TURNED_MARGIN
+    least_px = margin * max(scale.input_px)
+    pixels = np.asarray(read_image(photo, shortest_px=least_px))
+    if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
+        return Prepared(str(photo), pose, reason="The photo is featureless.")
+    if not pose.has_geometry:
+        pixels = _shrunk(pixels, least_px)
+    headings = (
+        360.0 / HEADINGS * np.arange(HEADINGS) if pose.heading_deg is None else [pose.heading_deg]
+    )
+    views = tuple(
+        patches(
+            pixels,
+            replace(pose, heading_deg=float(heading)),
+            scale.tile_m,
+            scale.step_m,
+            scale.input_px,
+        )
+        for heading in headings
+    )
+    shown = max(patch.coverage for view in views for patch in view)
+    if shown < MIN_COVERAGE:
+        return Prepared(
+            str(photo),
+            pose,
+            reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
+            "Use a gallery with smaller tiles.",
+        )
+    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views)
+
+
+def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
+    """``prepare`` in threads, in order; what it would raise becomes the reason."""
+    threads = min(8, os.cpu_count() or 1)
+    waiting: deque[Future[Prepared]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for photo, pose in jobs:
+            waiting.append(pool.submit(_prepare_or_say, photo, pose, scale))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _prepare_or_say(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+    try:
+        return prepare(photo, pose, scale)
+    except SkyfixError as error:
+        return Prepared(str(photo), pose, reason=str(error))
+
+
+def _shrunk(pixels: np.ndarray, shortest_px: int) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    factor = shortest_px / min(height, width)
+    if factor >= 1:
+        return pixels
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,211 @@
+"""Photos of a known scene and where they are found."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import STRIDE_M, TILE_M
+from PIL import Image
+from scene import Scene, save
+from thumbnails import Thumbnails
+
+from skyfix.errors import SkyfixError
+from skyfix.gallery import Gallery
+from skyfix.geo.camera import Pose
+from skyfix.geo.ground import distance_m, offset
+from skyfix.inference import Embedder
+from skyfix.localize import Candidate, Fix, locate, locate_many
+
+OBLIQUE = Pose(140, -55, 70, 75)
+KEYS = ["photo", "located", "lon", "lat", "accuracy_m", "confidence", "reason", "candidates"]
+
+
+@pytest.fixture(scope="module")
+def oblique(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Taken with ``OBLIQUE`` over 45 m east, 30 m south of the middle."""
+    photo = scene.photo(OBLIQUE, scene.ground(45, -30))
+    return save(photo, tmp_path_factory.mktemp("photos") / "oblique.jpg")
+
+
+def error_m(fix: Fix | Candidate, truth: tuple[float, float]) -> float:
+    return float(distance_m(fix.lon, fix.lat, *truth))
+
+
+def test_full_pose_gives_position_camera_and_footprint(scene, gallery, embedder, oblique):
+    truth = scene.ground(45, -30)
+    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    assert fix.located
+    assert error_m(fix, truth) < STRIDE_M
+    assert error_m(fix, truth) < fix.accuracy_m < TILE_M
+    assert 0.5 <= fix.confidence <= 1
+    # The camera stands 70 / tan(55) = 49 m behind the ground point, towards 320 degrees.
+    back_m = 70 / math.tan(math.radians(55))
+    camera = offset(fix.lon, fix.lat, *(-back_m * np.array([np.sin(2.4435), np.cos(2.4435)])))
+    assert float(distance_m(fix.camera_lon, fix.camera_lat, *camera)) < 0.1
+    assert len(fix.footprint) == 4
+    assert len(fix.candidates) == 5
+    assert error_m(fix.candidates[0], truth) < STRIDE_M
+    scores = [candidate.score for candidate in fix.candidates]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(("east_m", "north_m"), [(-60, 70), (0, 0), (100, -90)])
+def test_positions_are_finer_than_tiles(scene, gallery, embedder, tmp_path: Path, east_m, north_m):
+    pose = Pose(-20, -90, 75, 75)
+    photo = save(scene.photo(pose, scene.ground(east_m, north_m)), tmp_path / "photo.jpg")
+    fix = locate(photo, gallery, pose=pose, embedder=embedder)
+    assert fix.located
+    assert error_m(fix, scene.ground(east_m, north_m)) < STRIDE_M
+
+
+def test_a_prior_position_limits_the_search(scene, gallery, embedder, oblique):
+    far = (*scene.ground(-90, 80), 60.0)
+    fix = locate(oblique, gallery, pose=OBLIQUE, near=far, embedder=embedder)
+    tiles = fix.candidates
+    assert tiles
+    assert all(error_m(tile, far[:2]) <= 60 for tile in tiles)
+    close = (*scene.ground(60, -20), 50.0)
+    fix = locate(oblique, gallery, pose=OBLIQUE, near=close, embedder=embedder)
+    assert error_m(fix, scene.ground(45, -30)) < STRIDE_M
+
+
+def test_a_prior_changes_which_tiles_are_asked_not_their_scores(scene, gallery, embedder, oblique):
+    everywhere = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder, k=300)
+    near = (*scene.ground(60, -20), 50.0)
+    around = locate(oblique, gallery, pose=OBLIQUE, near=near, embedder=embedder, k=300)
+    scores = {candidate.tile: candidate.score for candidate in everywhere.candidates}
+    assert 5 < len(around.candidates) < len(everywhere.candidates) == len(gallery)
+    for candidate in around.candidates:
+        assert candidate.score == pytest.approx(scores[candidate.tile], abs=1e-4)
+
+
+def test_outside_the_map_is_not_located(gallery, embedder, oblique):
+    fix = locate(oblique, gallery, near=(15.5, 45.2, 200.0), embedder=embedder)
+    assert not fix.located
+    assert "no tile within 200 m" in fix.reason
+
+
+def test_a_searched_heading_finds_what_a_wrong_one_does_not(scene, gallery, embedder, tmp_path):
+    # A square whose side is a tile's, seen from straight above, turned by 90 degrees.
+    height_m = TILE_M / 2 / math.tan(math.radians(30))
+    pose = Pose(90, -90, height_m, 60)
+    photo = save(scene.photo(pose, scene.ground(-40, 20), (240, 240)), tmp_path / "turned.jpg")
+    searched = locate(photo, gallery, embedder=embedder)
+    asserted = locate(photo, gallery, heading_deg=90, embedder=embedder)
+    wrong = locate(photo, gallery, heading_deg=0, embedder=embedder)
+    truth = scene.ground(-40, 20)
+    assert error_m(searched.candidates[0], truth) < STRIDE_M
+    assert error_m(asserted.candidates[0], truth) < STRIDE_M
+    assert wrong.candidates[0].score < searched.candidates[0].score
+
+
+def test_without_heading_the_camera_stays_unknown(gallery, embedder, oblique):
+    pose = Pose(None, OBLIQUE.pitch_deg, OBLIQUE.altitude_m, OBLIQUE.hfov_deg)
+    fix = locate(oblique, gallery, pose=pose, embedder=embedder)
+    assert (fix.camera_lon, fix.camera_lat, fix.footprint) == (None, None, ())
+    assert len(fix.candidates) == 5
+
+
+def test_many_equals_one_by_one_and_bad_photos_do_not_stop_it(
+    scene, gallery, embedder, oblique, tmp_path: Path
+):
+    empty = tmp_path / "empty.jpg"
+    empty.write_bytes(b"")
+    flat = save(np.full((200, 300, 3), 90, np.uint8), tmp_path / "flat.jpg")
+    photos = [oblique, empty, tmp_path / "missing.jpg", flat, oblique, oblique, oblique]
+    up, low = Pose(140, 5, 70, 75), Pose(140, -90, 8, 60)
+    poses = [OBLIQUE, OBLIQUE, None, OBLIQUE, up, low, Pose(heading_deg=140)]
+    fixes = locate_many(photos, gallery, poses=poses, embedder=embedder)
+    assert [fix.photo for fix in fixes] == [str(photo) for photo in photos]
+    assert fixes[0].located
+    alone = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    assert fixes[0].lon == pytest.approx(alone.lon, abs=1e-9)
+    assert fixes[0].candidates[0].tile == alone.candidates[0].tile
+    for fix, says in zip(
+        fixes[1:6],
+        ["0 bytes", "No such image", "featureless", "does not look", "smaller tiles"],
+        strict=True,
+    ):
+        assert not fix.located
+        assert says in fix.reason
+        assert "\n" not in fix.reason
+        assert fix.lon is fix.lat is fix.accuracy_m is None
+
+
+def test_one_photo_that_cannot_be_read_is_an_error(gallery, embedder, tmp_path: Path):
+    text = tmp_path / "text.jpg"
+    text.write_text("no photo")
+    with pytest.raises(SkyfixError, match=r"text\.jpg"):
+        locate(text, gallery, embedder=embedder)
+    with pytest.raises(SkyfixError, match="does not look at the ground"):
+        flat = save(np.zeros((50, 50, 3), np.uint8) + np.arange(50, dtype=np.uint8)[:, None],
+                    tmp_path / "ramp.jpg")  # fmt: skip
+        locate(flat, gallery, pose=Pose(0, 20, 50, 60), embedder=embedder)
+
+
+def test_json_has_the_agreed_keys_and_no_nan(gallery, embedder, oblique, tmp_path: Path):
+    found = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder).to_json()
+    assert list(found) == [*KEYS, "camera_lon", "camera_lat", "footprint"]
+    assert list(found["candidates"][0]) == ["lon", "lat", "score", "tile"]
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    lost = locate(save(noise, tmp_path / "noise.jpg"), gallery, embedder=embedder).to_json()
+    assert list(lost) == KEYS
+    assert not lost["located"]
+    assert (lost["lon"], lost["lat"], lost["accuracy_m"]) == (None, None, None)
+    assert "confidence" in lost["reason"]
+    assert len(lost["candidates"]) == 5
+    for value in (found, lost):
+        assert json.loads(json.dumps(value, allow_nan=False)) == value
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LA", "I;16", "P"])
+def test_photos_of_any_mode(scene, gallery, embedder, tmp_path: Path, mode):
+    photo = Image.fromarray(scene.photo(OBLIQUE, scene.ground(45, -30)))
+    path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
+    if mode == "I;16":
+        Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257).save(path)
+    else:
+        photo.convert(mode).save(path)
+    fix = locate(path, gallery, pose=OBLIQUE, embedder=embedder)
+    # Two of the modes are grey, so only colour ones have to be placed.
+    assert len(fix.candidates) == 5
+    if mode in ("CMYK", "P"):
+        assert error_m(fix, scene.ground(45, -30)) < STRIDE_M
+
+
+def test_too_few_tiles_are_no_evidence(scene, embedder, oblique, tmp_path: Path):
+    small = Gallery.build(scene.path, tmp_path / "small", embedder, 200.0, 200.0)
+    fix = locate(oblique, small, pose=OBLIQUE, embedder=embedder)
+    assert not fix.located
+    assert "4 tiles" in fix.reason
+
+
+def test_arguments_are_checked(gallery, embedder, oblique):
+    with pytest.raises(SkyfixError, match="not both"):
+        locate(oblique, gallery, pose=OBLIQUE, heading_deg=3, embedder=embedder)
+    with pytest.raises(SkyfixError, match="1 poses for 2 photos"):
+        locate_many([oblique, oblique], gallery, poses=[OBLIQUE], embedder=embedder)
+    with pytest.raises(SkyfixError, match="k is 0"):
+        locate(oblique, gallery, k=0, embedder=embedder)
+    with pytest.raises(SkyfixError, match="not on Earth"):
+        locate(oblique, gallery, near=(45.0, 150.0, 100.0), embedder=embedder)
+    other = Thumbnails()
+    other.identity = "someone-else"
+    with pytest.raises(SkyfixError, match="do not compare"):
+        locate(oblique, gallery, embedder=other)
+
+
+@pytest.mark.slow
+def test_with_a_real_system_out_of_the_gallery_s_own_folder(scene, oblique, tmp_path: Path):
+    built = Embedder("imagenet", device="cpu")
+    built.system.with_input_px(96, 96)
+    Gallery.build(scene.path, tmp_path / "real", built, TILE_M, STRIDE_M)
+    fix = locate(oblique, Gallery.open(tmp_path / "real"), pose=OBLIQUE)
+    assert fix.located
+    assert error_m(fix, scene.ground(45, -30)) < TILE_M / 2
+
+
+def test_no_photos_give_no_fixes(gallery, embedder):
+    assert locate_many([], gallery, embedder=embedder) == []
