@@ -1,0 +1,1 @@
+"""The built-in world: a made-up town and views of it."""
