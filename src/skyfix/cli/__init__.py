@@ -1,0 +1,56 @@
+"""The command line: one command is one function call."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from skyfix import __version__
+from skyfix.errors import SkyfixError
+
+app = App(
+    name="skyfix",
+    help="From a drone photo to the matching satellite tile and a position fix.",
+    version=__version__,
+    help_format="markdown",
+)
+# Import paths instead of functions: only the command that runs is loaded.
+_OPTIONAL = ("lance", "pyarrow", "pyproj", "rasterio")
+_COMMANDS = {
+    "demo": "Run the whole path on a made-up town.",
+    "train": "Train a system and write its checkpoint folder.",
+    "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
+    "locate": "Find where photos were taken.",
+    "doctor": "Show what is installed and which weights can be had.",
+}
+for _name, _help in _COMMANDS.items():
+    app.command(f"skyfix.cli.{_name}:{_name}", name=_name, help=_help)
+app.command("skyfix.cli.systems:app", name="systems", help="List or import published systems.")
+app.command("skyfix.cli.gallery:app", name="gallery", help="Build and inspect galleries.")
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    try:
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _fail(f"{error}".replace("\n", " "))
+    except SkyfixError as error:
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in _OPTIONAL:
+            raise
+        _fail(f"{error.name} is not installed. Install it with: pip install 'skyfix[all]'")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; there is nobody left to tell.
+        sys.stderr.close()
+
+
+def _fail(message: str) -> None:
+    console = Console(file=sys.stderr, soft_wrap=True)
+    console.print("skyfix:", style="bold red", end=" ")
+    console.print(message, markup=False, highlight=False)
+    sys.exit(2)

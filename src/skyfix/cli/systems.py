@@ -1,0 +1,70 @@
+"""`skyfix systems` and `skyfix systems import`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich import print as show
+from rich.table import Table
+
+app = App(name="systems", help="List the published systems, or import authors' weights.")
+
+
+@app.default
+def list_systems() -> None:
+    """List the published systems that skyfix contains.
+
+    Example: `skyfix systems`
+    """
+    from skyfix.systems import names
+    from skyfix.systems.published import university_1652
+    from skyfix.systems.registry import system_class
+
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    for column in ("paper", "published", "authors' code", "its licence", "R@1 / AP"):
+        table.add_column(column)
+    for name in names():
+        paper = system_class(name).citation
+        table.add_row(
+            name,
+            paper.title,
+            f"{paper.venue} {paper.year}",
+            paper.code,
+            paper.code_licence,
+            university_1652(name),
+        )
+    show(table)
+    show("R@1 / AP: best published on University-1652, drone to satellite; see docs/systems.md.")
+
+
+@app.command(name="import")
+def import_weights(
+    name: str,
+    file: Path,
+    /,
+    *,
+    out: Path,
+    options: Annotated[tuple[str, ...], Parameter(name="--option", negative="")] = (),
+) -> None:
+    """Turn a checkpoint that a system's authors saved into a checkpoint folder.
+
+    Example: `skyfix systems import lpn net_119.pth --out runs/lpn --option places=701`
+
+    Parameters
+    ----------
+    name
+        Registered name of the system.
+    file
+        The authors' .pth file (.npz for TensorFlow systems); no code in it is run.
+    out
+        Checkpoint folder to write.
+    options
+        A constructor argument of the system, as variant=released; may be given several times.
+    """
+    from skyfix.systems import load_author_checkpoint, save
+    from skyfix.training.config import parsed_settings
+
+    system = load_author_checkpoint(name, file, **parsed_settings(options))
+    save(system, out, {"imported_from": file.name})
+    show(f"Imported {name} into {out}")

@@ -1,0 +1,65 @@
+"""`skyfix train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich import print as show
+
+
+def train(
+    recipe: Path,
+    *,
+    data: str,
+    out: Path,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    weights: str = "imagenet",
+    resume: bool = False,
+    device: str = "auto",
+    seed: int = 0,
+    save_every: int = 100,
+) -> None:
+    """Train a system and write its checkpoint folder.
+
+    Example: `skyfix train recipes/sdpl.toml --data university1652:ROOT --out runs/sdpl
+    --set system.backbone=tf_efficientnet_lite0 --set system.input_px=128`
+
+    Parameters
+    ----------
+    recipe
+        TOML file, for example recipes/sdpl.toml.
+    data
+        Data set as NAME:ROOT, for example university1652:data/University-1652.
+    out
+        Run folder to write.
+    settings
+        Change one value of the recipe, as optim.lr=0.001; may be given several times.
+    weights
+        Where the backbone starts from: imagenet, none, or a weight file (.pth, .safetensors).
+    resume
+        Go on with the run in the run folder; the result is that of an unbroken run.
+    device
+        auto, cpu or cuda.
+    seed
+        Decides initial weights, order and augmentation.
+    save_every
+        Steps between saved states.
+    """
+    from skyfix.datasets.registry import open_dataset
+    from skyfix.training.config import read_config
+    from skyfix.training.loop import train as run
+
+    config = read_config(recipe, settings)
+    result = run(
+        config,
+        open_dataset(data),
+        out,
+        weights=weights,
+        resume=resume,
+        device=device,
+        seed=seed,
+        save_every=save_every,
+    )
+    for problem in result.unreadable:
+        show(f"[yellow]left out:[/] {problem}")
+    show(f"Trained {config.system} for {result.steps} steps; checkpoint in {result.folder}")
