@@ -1,0 +1,143 @@
+"""Time and memory of the retrieval metrics at the size of University-1652.
+
+Prints, for both directions, the medians of runs that take turns:
+
+- product: the bare score matrix, which no evaluator can do without;
+- skyfix: ``evaluate_retrieval``;
+- loop: one argsort per query, as the published evaluators rank.
+
+Run with ``python benchmarks/evaluator.py``; peak memory is that of a child process that holds the
+descriptors and evaluates once.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from skyfix.evaluation.metrics import evaluate_retrieval
+
+DIMENSIONS = 512
+PLACES, QUERY_PLACES, DRONE_VIEWS = 951, 701, 54
+DIRECTIONS = {"drone2satellite": (37_855, 951), "satellite2drone": (701, 51_355)}
+
+Sides = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def descriptors(direction: str, noise: float) -> Sides:
+    """Unit rows around one centre per place: query, labels, gallery, labels."""
+    rng = np.random.default_rng(7)
+    centres = rng.standard_normal((PLACES, DIMENSIONS), dtype=np.float32)
+
+    def side(count: int, places: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(count) % places
+        rows = centres[labels]
+        rows += noise * rng.standard_normal(rows.shape, dtype=np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows, labels
+
+    queries, gallery = DIRECTIONS[direction]
+    return *side(queries, QUERY_PLACES), *side(gallery, PLACES)
+
+
+def product(query: np.ndarray, _ql: np.ndarray, gallery: np.ndarray, _gl: np.ndarray) -> None:
+    """The bare score matrix, whole."""
+    torch.from_numpy(query) @ torch.from_numpy(gallery).T
+
+
+def loop(
+    query: np.ndarray, query_labels: np.ndarray, gallery: np.ndarray, gallery_labels: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Percent of hits up to each rank, and AP in percent: everything anew for every query."""
+    gallery_rows, query_rows = torch.from_numpy(gallery), torch.from_numpy(query)
+    hits, ap = torch.zeros(len(gallery), dtype=torch.int32), 0.0
+    for descriptor, label in zip(query_rows, query_labels, strict=True):
+        scores = torch.mm(gallery_rows, descriptor.view(-1, 1)).squeeze(1).numpy()
+        ranking = np.argsort(scores)[::-1]
+        good = np.argwhere(gallery_labels == label)
+        junk = np.argwhere(gallery_labels == -1)
+        ranking = ranking[np.isin(ranking, junk, invert=True)]
+        ranks = np.argwhere(np.isin(ranking, good)).flatten()
+        if len(ranks) == 0:
+            continue
+        hit = torch.zeros(len(gallery), dtype=torch.int32)
+        hit[ranks[0] :] = 1
+        hits += hit
+        for found, rank in enumerate(ranks):
+            before = found / rank if rank > 0 else 1.0
+            ap += ((found + 1) / (rank + 1) + before) / 2 / len(ranks)
+    return 100 * hits.numpy() / len(query), 100 * ap / len(query)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_mib(direction: str, noise: float) -> float:
+    """Peak resident memory (MiB) of a child that makes descriptors and evaluates once."""
+    command = [sys.executable, __file__, "--child", direction, "--noise", str(noise)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def child(direction: str, noise: float) -> None:
+    """Print this process's peak resident memory (MiB) after one evaluation."""
+    evaluate_retrieval(*descriptors(direction, noise))
+    # getrusage would carry over the peak of the parent; this line starts anew at exec.
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    print(int(line.split()[1]) / 1024)
+
+
+def measure(direction: str, noise: float, runs: int) -> None:
+    """Print one row of the table."""
+    sides = descriptors(direction, noise)
+    result = evaluate_retrieval(*sides)
+    hits, ap = loop(*sides)
+    if not np.allclose([hits[0], hits[9], ap], [result.recall[1], result.recall[10], result.ap]):
+        raise SystemExit(f"{direction}: the loop and skyfix disagree")
+    times: dict[str, list[float]] = {"product": [], "skyfix": [], "loop": []}
+    for _ in range(runs):
+        times["product"].append(seconds(lambda: product(*sides)))
+        times["skyfix"].append(seconds(lambda: evaluate_retrieval(*sides)))
+        times["loop"].append(seconds(lambda: loop(*sides)))
+    bare, ours, slow = (statistics.median(times[name]) for name in ("product", "skyfix", "loop"))
+    size = "{} x {}".format(*DIRECTIONS[direction])
+    print(
+        f"{direction:16} {size:>14} {noise:6.1f} {result.recall[1]:6.2f} {bare:10.3f} {ours:10.3f} "
+        f"{slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak_mib(direction, noise):9.0f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--child", choices=DIRECTIONS, help=argparse.SUPPRESS)
+    parser.add_argument("--noise", type=float, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.child:
+        child(arguments.child, arguments.noise)
+        return
+    print(
+        f"{DIMENSIONS} dimensions, {arguments.threads} threads, median of {arguments.runs} runs; "
+        f"noise 1 separates the places well, 8 hardly at all\n"
+        f"{'direction':16} {'size':>14} {'noise':>6} {'R@1':>6} {'product s':>10} {'skyfix s':>10} "
+        f"{'loop s':>8} {'skyfix/product':>15} {'loop/skyfix':>12} {'peak MiB':>9}"
+    )
+    for direction in DIRECTIONS:
+        for noise in (1.0, 8.0):
+            measure(direction, noise, arguments.runs)
+
+
+if __name__ == "__main__":
+    main()
