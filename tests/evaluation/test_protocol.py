@@ -64,8 +64,8 @@ def test_the_real_embedder(root):
     )
     np.testing.assert_array_equal(found.first_rank, by_hand.first_rank)
     assert found.to_json() == by_hand.to_json()
-    # A guess would find 5 in 8.
-    assert found.recall[5] > 75
+    # A guess would hit once in eight.
+    assert found.recall[1] > 25
 
 
 def test_dropping_distractors_never_hurts(root):
