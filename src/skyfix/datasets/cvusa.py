@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skyfix.datasets.folders import Images
+from skyfix.datasets.contract import Images
 from skyfix.datasets.synthetic_pairs import generate
 from skyfix.errors import SkyfixError
 from skyfix.views import View

@@ -1,69 +1,15 @@
 """Image folders with one sub-folder per place, as the retrieval data sets keep them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from skyfix.datasets.contract import Images
 from skyfix.errors import SkyfixError
 from skyfix.images import list_images
-from skyfix.views import View
 
 # An int64 label holds no more digits for sure.
 _MOST_DIGITS = 18
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Image files of one view, in order of place, then of file name."""
-
-    paths: tuple[Path, ...]
-    labels: np.ndarray
-    """(N,) int64: the place of each image, its folder's name as a whole number."""
-    places: tuple[str, ...]
-    """Folder names, in the order of their numbers; also those of empty folders."""
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def only(self, places: Iterable[str]) -> "Images":
-        """The images of some of the places.
-
-        Raises:
-            SkyfixError: a place that is not among ``self.places``.
-        """
-        chosen = set(places)
-        for unknown in sorted(chosen.difference(self.places)):
-            raise SkyfixError(f"No place {unknown} among {len(self.places)} places.")
-        kept = np.isin(self.labels, [int(place) for place in chosen])
-        return Images(
-            tuple(path for path, keep in zip(self.paths, kept, strict=True) if keep),
-            self.labels[kept],
-            tuple(place for place in self.places if place in chosen),
-        )
-
-
-class PlaceSet(Protocol):
-    """What every reader of a data set gives."""
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Names of the training places, the same for every view."""
-        ...
-
-    def train(self, view: View) -> Images:
-        """Training images of one view."""
-        ...
-
-    def query(self, view: View) -> Images:
-        """Test images that are asked for."""
-        ...
-
-    def gallery(self, view: View) -> Images:
-        """Test images that are searched."""
-        ...
 
 
 def read_places(folder: Path) -> tuple[str, ...]:

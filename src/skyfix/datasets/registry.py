@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from skyfix.datasets.contract import PlaceSet
 from skyfix.datasets.cvusa import CVUSA
-from skyfix.datasets.folders import PlaceSet
 from skyfix.datasets.university1652 import University1652
 from skyfix.errors import SkyfixError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skyfix.datasets.folders import Images, PlaceSet
+from skyfix.datasets.contract import Images, PlaceSet
 from skyfix.errors import SkyfixError
 from skyfix.views import View
 

@@ -4,7 +4,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from skyfix.datasets.folders import Images, read_images, read_places
+from skyfix.datasets.contract import Images
+from skyfix.datasets.folders import read_images, read_places
 from skyfix.datasets.synthetic import generate
 from skyfix.errors import SkyfixError
 from skyfix.views import View

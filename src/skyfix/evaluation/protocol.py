@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from skyfix.datasets.folders import Images
+from skyfix.datasets.contract import Images, RetrievalSet
 from skyfix.errors import SkyfixError
 from skyfix.evaluation.metrics import Distractors, RetrievalResult, evaluate_retrieval
 from skyfix.images import ImageError
@@ -28,18 +28,6 @@ class FileEmbedder(Protocol):
         self, images: Sequence[Path], view: View, progress: str | None = None
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         """Descriptors (M, D) of the readable images, their indices (M,), the others' errors."""
-        ...
-
-
-class RetrievalSet(Protocol):
-    """A data set with queries and a gallery."""
-
-    def query(self, view: View) -> Images:
-        """Images that are asked for."""
-        ...
-
-    def gallery(self, view: View) -> Images:
-        """Images that are searched."""
         ...
 
 

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
 
-from skyfix.datasets.folders import PlaceSet
+from skyfix.datasets.contract import PlaceSet
 from skyfix.errors import SkyfixError
 from skyfix.progress import Counter, counting
 from skyfix.systems import create, save
