@@ -93,7 +93,8 @@ def localization(name: str, rows: Iterable[Row]) -> tuple[list[str], list[list[s
             *(f"{recall:.1f}" for recall in row.recall.values()),
             f"{row.tile_median_m:.0f}",
             f"{row.located:.0f}",
-            *(f"{row.fix_median_m:.0f}", f"{row.held:.0f}") if row.located else ("-", "-"),
+            f"{row.fix_median_m:.0f}" if row.located else "-",
+            f"{row.held:.0f}" if row.located else "-",
         ]
         for row in rows
     ]
