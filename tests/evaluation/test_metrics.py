@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyfix.errors import SkyfixError
-from skyfix.evaluation import metrics
+from skyfix.evaluation import ranks
 from skyfix.evaluation.metrics import evaluate_retrieval
 
 
@@ -175,7 +175,7 @@ def small_retrieval(draw):
 def test_same_as_the_slow_twin(sides, distractors, score_bytes):
     query, query_labels, gallery, gallery_labels = sides
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "_SCORE_BYTES", score_bytes)
+        patch.setattr(ranks, "_SCORE_BYTES", score_bytes)
         result = evaluate_retrieval(*sides, distractors=distractors)
     known = query_labels != -1
     first, ap = slow_twin(query, query_labels, gallery, gallery_labels, distractors)
