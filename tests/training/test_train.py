@@ -81,7 +81,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(data: Path, tmp_path: Path) -> Non
 def test_training_learns_and_repeats(data: Path, tmp_path: Path) -> None:
     settings = {
         "system": {**TINY["system"], "name": "instance", "dropout": 0.0},
-        "optim": {"lr": 0.05},
+        "optim": {"lr": 0.01},
         "schedule": {"steps": 12},
         "sampler": {"batch_size": 6},
     }
@@ -93,7 +93,7 @@ def test_training_learns_and_repeats(data: Path, tmp_path: Path) -> None:
     assert results[0].steps == 12
     losses = [float(row["total"]) for row in log_of(tmp_path / "one")]
     assert losses == [float(row["total"]) for row in log_of(tmp_path / "other")]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -> None:
