@@ -128,6 +128,27 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
         assert path.read_bytes() == other.read_bytes()
 
 
+def test_positions_come_from_the_table_of_locations(root: Path) -> None:
+    locations = root / "split_locations/all.csv"
+    rows = [f"{40 + n},{-80 - n},{40.5 + n},{-80.5 - n},0\n" for n in range(1, 9)]
+    locations.write_text("".join(rows))
+    dataset = CVUSA(root)
+    satellite, ground = dataset.query("satellite").positions, dataset.query("ground").positions
+    assert satellite is not None and ground is not None
+    assert (satellite.unit, ground.unit) == ("deg", "deg")
+    assert satellite.values.tolist() == [[-86, 46], [-87, 47], [-88, 48]]
+    assert ground.values.tolist() == [[-86.5, 46.5], [-87.5, 47.5], [-88.5, 48.5]]
+    locations.write_text("".join(rows[:7]))
+    assert CVUSA(root).train("ground").positions is not None
+    with pytest.raises(SkyfixError, match=r"has 7 rows, one a place, but there are places 6 to 8"):
+        CVUSA(root).query("ground")
+    locations.write_text("here,there,x,y\n")
+    with pytest.raises(SkyfixError, match="Cannot read the table of positions"):
+        CVUSA(root).query("ground")
+    locations.unlink()
+    assert CVUSA(root).query("ground").positions is None
+
+
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SkyfixError, match=r"Cannot write .*file"):

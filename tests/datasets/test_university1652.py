@@ -1,12 +1,14 @@
 """The University-1652 reader on made-up trees and on the optional real extract."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from skyfix.datasets.registry import names, open_dataset
 from skyfix.datasets.splits import HeldOut, read_groups, split_places
-from skyfix.datasets.university1652 import University1652, generate
+from skyfix.datasets.university1652 import University1652, University1652WX, altitude_m, generate
 from skyfix.errors import SkyfixError
 
 
@@ -148,7 +150,7 @@ def test_a_view_folder_without_places_is_refused(own):
     (own / "test/query_drone").mkdir()
     with pytest.raises(SkyfixError, match=r"No place folders in .*query_drone"):
         University1652(own).query("drone")
-    with pytest.raises(SkyfixError, match="Unknown view 'air'"):
+    with pytest.raises(SkyfixError, match="University-1652 has no air images"):
         University1652(own).query("air")
 
 
@@ -246,3 +248,65 @@ def test_real_extract(shared):
     train, validation = split_places(dataset, 0.2, seed=0, groups=groups)
     assert abs(len(validation) - 56) <= 2
     assert not {groups.get(p, p) for p in train} & {groups.get(p, p) for p in validation}
+
+
+def test_altitudes_come_from_the_file_names(own):
+    folder = own / "train/drone/0001"
+    for name in ("image-54", "image-55", "image-00", "photo"):
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.jpeg")
+    dataset = University1652(own)
+    drone = dataset.train("drone").only(["0001"])
+    altitudes = {
+        path.stem: value for path, value in zip(drone.paths, drone.altitude_m, strict=True)
+    }
+    assert (altitudes["image-01"], altitudes["image-54"]) == (256.0, 121.5)
+    assert 256 > altitudes["image-02"] > altitudes["image-03"] > 250
+    for unknown in ("image-55", "image-00", "photo"):
+        assert np.isnan(altitudes[unknown])
+    assert dataset.train("satellite").altitude_m is None
+
+
+def test_the_4k_photos_are_passed_over(own):
+    before = University1652(own).query("drone").paths
+    (own / "test/4K_drone/0004").mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(own / "test/4K_drone/0004/1.jpeg")
+    assert University1652(own).query("drone").paths == before
+
+
+def test_the_160k_gallery_is_flat(own):
+    with pytest.raises(SkyfixError, match="has no test/gallery_satellite_160k"):
+        University1652(own).gallery_160k()
+    folder = own / "test/gallery_satellite_160k"
+    folder.mkdir()
+    for name in ("b.jpg", "a.png"):
+        Image.new("RGB", (4, 4)).save(folder / name)
+    for root in (own, own / "test"):
+        images = University1652(root).gallery_160k()
+        assert images.places == ("a.png", "b.jpg")
+        assert images.labels.tolist() == [0, 1]
+        assert images.only(["b.jpg"]).labels.tolist() == [1]
+
+
+def test_the_weather_set_is_the_same_files(made_up):
+    assert len(set(University1652WX.CONDITIONS)) == 10
+    assert University1652WX.CONDITIONS[0] == "normal"
+    dataset = open_dataset(f"university1652_wx:{made_up}")
+    assert dataset.query("drone").paths == University1652(made_up).query("drone").paths
+    assert dataset.CONDITIONS == University1652WX.CONDITIONS
+
+
+def test_published_counts_agree_with_each_other():
+    images, places = University1652.TEST_IMAGES, University1652.TEST_PLACES
+    per_place = University1652.DRONE_IMAGES
+    # Place 0000 has one drone photo more than the others.
+    assert images["query_drone"] == per_place * places["query_drone"] + 1
+    assert images["gallery_drone"] == per_place * places["gallery_drone"] + 1
+    assert images["gallery_satellite"] == places["gallery_satellite"]
+
+
+def test_altitudes_equal_the_authors_of_mbf(golden):
+    authors = json.loads((golden / "mbf" / "status_text_university.json").read_text())
+    np.testing.assert_allclose(altitude_m(np.arange(1, 55)), authors["heights_m"], rtol=1e-12)
+    # The sentences that the network is given are those of the whole metres.
+    whole = [str(int(value)) for value in altitude_m(np.arange(1, 55))]
+    assert whole == authors["printed_integers"]

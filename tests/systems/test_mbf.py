@@ -1,6 +1,5 @@
 """MBF: parity with the authors' code, status text."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from skyfix import systems
 from skyfix.errors import SkyfixError
-from skyfix.systems.mbf import MBF, university_altitude_m
+from skyfix.systems.mbf import MBF
 from skyfix.systems.system import Batch
 from skyfix.views import View
 
@@ -53,15 +52,6 @@ def test_descriptors_and_logits_equal_the_authors(
             check(rows, f"{side}_train_logits{part}")
         # The authors divide by the root of 2 although there are 4 parts.
         check(descriptor, side, factor=2**-0.5)
-
-
-def test_university_altitudes_equal_the_authors(golden: Path) -> None:
-    authors = json.loads((golden / "mbf" / "status_text_university.json").read_text())
-    altitude_m = university_altitude_m(torch.arange(1, 55, dtype=torch.float64))
-    expected = torch.tensor(authors["heights_m"], dtype=torch.float64)
-    torch.testing.assert_close(altitude_m, expected)
-    # The sentences that the network is given are those of the whole metres.
-    assert [str(int(value)) for value in altitude_m] == authors["printed_integers"]
 
 
 @pytest.fixture(scope="module")

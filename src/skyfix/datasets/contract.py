@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
 import numpy as np
 
@@ -30,10 +30,12 @@ class Images:
 
     Attributes:
         paths: image files.
-        labels: ``(N,)`` int64, the place of each image, its name as a whole number.
+        labels: ``(N,)`` int64, the place of each image.
         places: names of the places, in the order of their numbers; also those without an image.
         positions: of each image, as far as the data set tells them.
         altitude_m: ``(N,)`` float64 above ground, NaN where unknown.
+        numbers: ``(P,)`` int64, the label of each place; ``None`` where it is the name itself as
+            a whole number.
     """
 
     paths: tuple[Path, ...]
@@ -41,6 +43,7 @@ class Images:
     places: tuple[str, ...]
     positions: Positions | None = None
     altitude_m: np.ndarray | None = None
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -65,9 +68,12 @@ class Images:
         chosen = set(places)
         for unknown in sorted(chosen.difference(self.places)):
             raise SkyfixError(f"No place {unknown} among {len(self.places)} places.")
-        kept = np.isin(self.labels, [int(place) for place in chosen])
-        ordered = tuple(place for place in self.places if place in chosen)
-        return replace(self.take(np.flatnonzero(kept)), places=ordered)
+        rows = [row for row, place in enumerate(self.places) if place in chosen]
+        ordered = tuple(self.places[row] for row in rows)
+        numbers = None if self.numbers is None else self.numbers[rows]
+        labels = [int(place) for place in ordered] if numbers is None else numbers
+        kept = self.take(np.flatnonzero(np.isin(self.labels, labels)))
+        return replace(kept, places=ordered, numbers=numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +121,10 @@ class PlaceSet(RetrievalSet, Protocol):
 
 
 class LinkedSet(RetrievalSet, Protocol):
-    """A data set whose pairs overlap in part, so that links replace the labels."""
+    """A data set whose pairs overlap in part, so that links replace the labels.
+
+    A tile's label is its own; a photo's is that of the tile it overlaps most.
+    """
 
     def train(self, view: View) -> Images:
         """Training images of one view."""
@@ -128,3 +137,22 @@ class LinkedSet(RetrievalSet, Protocol):
     def matches(self, query_view: View) -> Matches:
         """From the queries of a view to the gallery of the other one."""
         ...
+
+
+def is_linked(dataset: RetrievalSet) -> TypeGuard[LinkedSet]:
+    """Whether a data set tells its true matches by links and not by labels."""
+    return hasattr(dataset, "matches")
+
+
+def labelled(dataset: PlaceSet | LinkedSet) -> PlaceSet:
+    """The data set, if labels tell its true matches.
+
+    Raises:
+        SkyfixError: links tell them.
+    """
+    if is_linked(dataset):
+        raise SkyfixError(
+            f"{type(dataset).__name__} tells its true matches by links between images, which "
+            "this command cannot use yet. Use a data set of places."
+        )
+    return dataset  # type: ignore[return-value]

@@ -8,22 +8,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from skyfix.datasets.contract import Images
+from skyfix.datasets.contract import Images, Positions
+from skyfix.datasets.folders import is_number
+from skyfix.datasets.reader import MissingPartError, Part, Reader, inside, require_files
 from skyfix.datasets.synthetic_pairs import generate
 from skyfix.errors import SkyfixError
 from skyfix.views import View
 
 __all__ = ["CVUSA", "generate"]
 
-# An int64 label holds no more digits for sure.
-_MOST_DIGITS = 18
 
-
-class CVUSA:
+class CVUSA(Reader):
     """Reader of the published folder: split tables and the images they name.
 
     A place is a pair of one panorama and one satellite image; its label is the satellite file's
-    name as a whole number. Queries and gallery are the places of the test table.
+    name as a whole number. Queries and gallery are the places of the test table. Positions are
+    given if ``split_locations/all.csv`` is there.
 
     Args:
         root: the folder that holds ``splits``, ``bingmap`` and ``streetview``.
@@ -32,10 +32,17 @@ class CVUSA:
         SkyfixError: neither split table is there.
     """
 
+    NAME: ClassVar[str] = "CVUSA"
+    PAPER: ClassVar[str] = "Workman, Souvenir and Jacobs, ICCV 2015"
+    VIEWS: ClassVar[tuple[View, ...]] = ("satellite", "ground")
     TRAIN_TABLE: ClassVar[str] = "splits/train-19zl.csv"
     TEST_TABLE: ClassVar[str] = "splits/val-19zl.csv"
     COLUMNS: ClassVar[dict[View, int]] = {"satellite": 0, "ground": 1}
     """Columns of the tables, which have no header; a third one names an annotation."""
+    POSITION_TABLE: ClassVar[str] = "split_locations/all.csv"
+    """Row n belongs to place n: lat and lon of the satellite image, then of the photo."""
+    POSITION_COLUMNS: ClassVar[dict[View, int]] = {"satellite": 0, "ground": 2}
+    # Both numbers are recalled, not verified.
     TRAIN_PLACES: ClassVar[int] = 35_532
     TEST_PLACES: ClassVar[int] = 8_884
     SATELLITE_PX: ClassVar[int] = 750
@@ -43,11 +50,9 @@ class CVUSA:
     """(height, width); north lies in the middle."""
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
-            raise SkyfixError(f"No such folder: {self.root}. See docs/datasets.md.")
+        super().__init__(root)
         if not any((self.root / table).is_file() for table in (self.TRAIN_TABLE, self.TEST_TABLE)):
-            raise self._missing(self.TRAIN_TABLE)
+            raise self._no_table(self.TRAIN_TABLE)
 
     @cached_property
     def places(self) -> tuple[str, ...]:
@@ -74,25 +79,52 @@ class CVUSA:
         """Test images that are searched: the same as ``query`` of that view."""
         return self._images(self.TEST_TABLE, view)
 
+    def parts(self) -> tuple[Part, ...]:
+        """What a complete download holds."""
+        train, test = self.TRAIN_PLACES, self.TEST_PLACES
+        return (
+            *(self.part("train", view, train, train, certain=False) for view in self.VIEWS),
+            *(self.part("query", view, test, test, certain=False) for view in self.VIEWS),
+            *(self.part("gallery", view, test, test, certain=False) for view in self.VIEWS),
+        )
+
     def _images(self, table: str, view: View) -> Images:
         if view not in self.COLUMNS:
-            raise SkyfixError(f"CVUSA has no {view} images. Use {' or '.join(self.COLUMNS)}.")
+            raise self.no_view(view)
         pairs = self._pairs(table)
         paths = tuple(self.root / pair[self.COLUMNS[view]] for pair in pairs)
-        for path in paths:
-            if not path.is_file():
-                raise SkyfixError(
-                    f"{self.root / table} names {path}, which is not there. "
-                    "Add the image or remove the row."
-                )
+        require_files(paths, self.root / table)
         places = tuple(pair[0].stem for pair in pairs)
-        return Images(paths, np.array([int(place) for place in places], dtype=np.int64), places)
+        labels = np.array([int(place) for place in places], dtype=np.int64)
+        return Images(paths, labels, places, self._positions(labels, view))
+
+    def _positions(self, labels: np.ndarray, view: View) -> Positions | None:
+        if self._lat_lon is None:
+            return None
+        if not 1 <= labels.min() <= labels.max() <= len(self._lat_lon):
+            raise SkyfixError(
+                f"{self.root / self.POSITION_TABLE} has {len(self._lat_lon)} rows, one a place, "
+                f"but there are places {labels.min()} to {labels.max()}. Remove it, or complete it."
+            )
+        first = self.POSITION_COLUMNS[view]
+        return Positions(self._lat_lon[labels - 1, first : first + 2][:, ::-1], "deg")
+
+    @cached_property
+    def _lat_lon(self) -> np.ndarray | None:
+        """(lat, lon) of the satellite image and of the photo, ``(P, 4)``."""
+        table = self.root / self.POSITION_TABLE
+        if not table.is_file():
+            return None
+        try:
+            return np.loadtxt(table, delimiter=",", usecols=range(4), ndmin=2, dtype=np.float64)
+        except (OSError, ValueError) as error:
+            raise SkyfixError(f"Cannot read the table of positions {table}: {error}.") from error
 
     def _pairs(self, table: str) -> list[tuple[PurePosixPath, PurePosixPath]]:
         """Satellite and ground path of each place, in the order of the places' numbers."""
         path = self.root / table
         if not path.is_file():
-            raise self._missing(table)
+            raise self._no_table(table)
         try:
             with path.open(newline="", encoding="utf-8") as stream:
                 rows = [row for row in csv.reader(stream) if row]
@@ -107,21 +139,14 @@ class CVUSA:
                 raise SkyfixError(f"{path} names place {second.stem} twice. Remove a row.")
         return pairs
 
-    def _missing(self, table: str) -> SkyfixError:
-        return SkyfixError(
-            f"Not a CVUSA folder: {self.root} has no {table}. Expected splits/, bingmap/19/ and "
-            "streetview/panos/. See docs/datasets.md."
-        )
+    def _no_table(self, table: str) -> MissingPartError:
+        return self.missing(table, "splits/, bingmap/19/ and streetview/panos/")
 
 
 def _pair(row: list[str], where: str) -> tuple[PurePosixPath, PurePosixPath]:
     if len(row) < len(CVUSA.COLUMNS):
         raise SkyfixError(f"{where} names no pair. Expected satellite,ground,annotation.")
-    satellite, ground = (PurePosixPath(cell.strip()) for cell in row[: len(CVUSA.COLUMNS)])
-    for path in (satellite, ground):
-        if path.is_absolute() or ".." in path.parts or "\0" in str(path):
-            raise SkyfixError(f"{where} leads out of the data set: {str(path)!r}. Correct it.")
-    place = satellite.stem
-    if not (place.isascii() and place.isdecimal() and len(place) <= _MOST_DIGITS):
+    satellite, ground = (inside(cell, where) for cell in row[: len(CVUSA.COLUMNS)])
+    if not is_number(satellite.stem):
         raise SkyfixError(f"{where}: the satellite image {satellite} is not named by a number.")
     return satellite, ground

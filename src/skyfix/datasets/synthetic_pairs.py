@@ -1,11 +1,11 @@
-"""A small made-up data set in the layout of CVUSA, to try things on."""
+"""Small made-up data sets in the layouts of CVUSA and CVACT, to try things on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from skyfix.errors import SkyfixError
+from skyfix.datasets import scenes
 
 _BLOCKS = 8
 _SIDE_PX = 96
@@ -13,7 +13,7 @@ _PANORAMA_PX = (56, 152)
 
 
 def generate(root: Path | str, places: int = 8, test_places: int = 4, seed: int = 0) -> Path:
-    """Write made-up pairs under the true names.
+    """Write made-up pairs in the layout of CVUSA.
 
     Every place is a mosaic. Its satellite image shows it from above, its panorama around the
     centre: north in the middle, the nearest ground at the bottom, in another light.
@@ -33,37 +33,57 @@ def generate(root: Path | str, places: int = 8, test_places: int = 4, seed: int 
     root = Path(root)
     numbers = range(1, places + test_places + 1)
     tables = {"train": numbers[:places], "val": numbers[places:]}
-    try:
-        for folder in ("splits", "bingmap/19", "streetview/panos"):
+    with scenes.writing(root):
+        for folder in ("splits", "split_locations"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         for name, chosen in tables.items():
-            rows = [_write_place(root, f"{number:07d}", seed) for number in chosen]
+            rows = []
+            for number in chosen:
+                place = f"{number:07d}"
+                satellite, ground = f"bingmap/19/{place}.jpg", f"streetview/panos/{place}.jpg"
+                _write_pair(root / satellite, root / ground, (seed, number))
+                rows.append(f"{satellite},{ground},streetview/annotations/{place}.png\n")
             (root / f"splits/{name}-19zl.csv").write_text("".join(rows), encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SkyfixError(f"Cannot write {root}: {reason}. Choose another folder.") from error
+        positions = (f"{40 + n / 1e3},{-80 - n / 1e3}" for n in numbers)
+        lines = (f"{position},{position},0\n" for position in positions)
+        (root / "split_locations/all.csv").write_text("".join(lines), encoding="utf-8")
     return root
 
 
-def _write_place(root: Path, place: str, seed: int) -> str:
-    """Write one pair; its row of the split table."""
-    rng = np.random.default_rng((seed, int(place)))
-    blocks = rng.integers(0, 256, (_BLOCKS, _BLOCKS, 3), dtype=np.uint8)
-    satellite = Image.fromarray(blocks).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.NEAREST)
-    light = rng.uniform(0.8, 1.2, 3) * _seen_around(np.asarray(satellite))
-    noisy = light + rng.normal(0, 5, light.shape)
-    ground = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
-    names = f"bingmap/19/{place}.jpg", f"streetview/panos/{place}.jpg"
-    satellite.save(root / names[0], quality=90)
-    ground.save(root / names[1], quality=90)
-    return f"{names[0]},{names[1]},streetview/annotations/{place}.png\n"
+def generate_cvact(root: Path | str, places: int = 8, test_places: int = 4, seed: int = 0) -> Path:
+    """Write made-up pairs in the layout of CVACT; see ``generate``.
+
+    As in the published set, the validation pairs are among the test pairs; half as many more are
+    for the test alone.
+    """
+    from scipy.io import savemat
+
+    root = Path(root)
+    rng = np.random.default_rng((seed, 0))
+    total = places + test_places + (test_places + 1) // 2
+    names = [f"pano{rng.integers(10**9):09d}-{number:03d}" for number in range(total)]
+    splits = {
+        "trainSet": ("trainInd", "ANU_data_small", range(places)),
+        "valSet": ("valInd", "ANU_data_small", range(places, places + test_places)),
+        "valSetAll": ("valInd", "ANU_data_test", range(places, total)),
+    }
+    structs = {
+        struct: {"name": struct, field: np.array([[row + 1] for row in rows])}
+        for struct, (field, _, rows) in splits.items()
+    }
+    with scenes.writing(root):
+        for _, folder, rows in splits.values():
+            for row in rows:
+                satellite = root / folder / f"satview_polish/{names[row]}_satView_polish.jpg"
+                ground = root / folder / f"streetview/{names[row]}_grdView.jpg"
+                _write_pair(satellite, ground, (seed, row + 1))
+        utm = np.array([690_000.0, 6_090_000.0]) + rng.uniform(0, 10_000, (total, 2))
+        savemat(root / "ACT_data.mat", {"panoIds": np.array(names), "utm": utm, **structs})
+    return root
 
 
-def _seen_around(image: np.ndarray) -> np.ndarray:
-    """Colours ``(h, w, 3)`` around the centre, south at the left edge, the centre below."""
-    height, width = _PANORAMA_PX
-    angle = 2 * np.pi * np.arange(width) / width
-    radius = (_SIDE_PX / 2 - 1) * (height - 1 - np.arange(height))[:, None] / height
-    row = np.rint(_SIDE_PX / 2 + radius * np.cos(angle)).astype(np.int64)
-    column = np.rint(_SIDE_PX / 2 - radius * np.sin(angle)).astype(np.int64)
-    return image[row, column].astype(np.float64)
+def _write_pair(satellite: Path, ground: Path, seed: Iterable[int]) -> None:
+    rng = np.random.default_rng(tuple(seed))
+    above = scenes.mosaic(_SIDE_PX, rng, _BLOCKS, colours=_BLOCKS**2)
+    scenes.save(above, satellite)
+    scenes.save(scenes.from_street(above, _PANORAMA_PX, rng), ground)

@@ -1,23 +1,29 @@
 """University-1652 (Zheng, Wei and Yang, ACM MM 2020): drone, satellite and street views."""
 
-from functools import cached_property
+import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from skyfix.datasets.contract import Images
-from skyfix.datasets.folders import read_images, read_places
+from skyfix.datasets.folders import read_images
+from skyfix.datasets.reader import Part
+from skyfix.datasets.split_folders import Side, SplitFolders
 from skyfix.datasets.synthetic import generate
-from skyfix.errors import SkyfixError
+from skyfix.images import list_images
 from skyfix.views import View
 
-__all__ = ["University1652", "generate"]
+__all__ = ["University1652", "altitude_m", "generate"]
 
 
-class University1652:
+class University1652(SplitFolders):
     """Reader of the folder layout that its authors publish.
 
     A label is a place folder's name as a whole number, so labels agree between views, between
-    training and test, and with the authors' evaluator.
+    training and test, and with the authors' evaluator. The folder ``4K_drone`` is passed over.
 
     Args:
         root: the folder that holds ``train`` and ``test`` (one of them is enough), or its
@@ -27,15 +33,26 @@ class University1652:
         SkyfixError: neither is there.
     """
 
+    NAME: ClassVar[str] = "University-1652"
+    PAPER: ClassVar[str] = "Zheng, Wei and Yang, ACM MM 2020"
+    VIEWS: ClassVar[tuple[View, ...]] = ("drone", "satellite", "ground")
     VIEW_FOLDERS: ClassVar[dict[View, str]] = {
         "drone": "drone",
         "satellite": "satellite",
         "ground": "street",
     }
+    OPTIONAL_VIEWS: ClassVar[tuple[View, ...]] = ("ground",)
     GOOGLE_FOLDER: ClassVar[str] = "google"
+    FOLDER_160K: ClassVar[str] = "gallery_satellite_160k"
     TRAIN_PLACES: ClassVar[int] = 701
     TRAIN_IMAGES: ClassVar[int] = 50_218
     """All four training folders together."""
+    IMAGES_160K: ClassVar[int] = 167_486
+    DRONE_IMAGES: ClassVar[int] = 54
+    """Per place; only test place 0000 has one more."""
+    HIGHEST_M: ClassVar[float] = 256.0
+    LOWEST_M: ClassVar[float] = 121.5
+    """Altitude of a place's first and last drone photo above ground."""
     TEST_PLACES: ClassVar[dict[str, int]] = {
         "query_drone": 701,
         "query_satellite": 701,
@@ -54,85 +71,108 @@ class University1652:
     }
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
-            raise SkyfixError(f"No such folder: {self.root}. See docs/datasets.md.")
-        if any((self.root / name).is_dir() for name in self.TEST_IMAGES):
-            self._train, self._test = self.root.resolve().parent / "train", self.root
+        if any((Path(root) / name).is_dir() for name in self.TEST_IMAGES):
+            super().__init__(root, train="../train", test=".")
         else:
-            self._train, self._test = self.root / "train", self.root / "test"
-        if not (self._train.is_dir() or self._test.is_dir()):
-            raise self._missing("train", "satellite", "train/{drone,satellite}")
-
-    @cached_property
-    def places(self) -> tuple[str, ...]:
-        """Names of the training places, the same for every view.
-
-        Raises:
-            SkyfixError: a training folder is missing, or lacks a place that another one has.
-        """
-        first = read_places(self._train_folder("satellite"))
-        for view, name in self.VIEW_FOLDERS.items():
-            if view == "ground" and not (self._train / name).is_dir():
-                continue
-            other = read_places(self._train_folder(view))
-            for place in sorted(set(first) ^ set(other)):
-                lacking = self._train / (name if place in first else "satellite")
-                raise SkyfixError(
-                    f"Place folder {place} is missing in {lacking}. "
-                    "All training views need the same places: add it, or remove it elsewhere."
-                )
-        return first
-
-    def train(self, view: View) -> Images:
-        """Training images of one view.
-
-        Raises:
-            SkyfixError: no such folder, an empty place, or views with different places.
-        """
-        folder = self._train_folder(view)
-        _ = self.places
-        return read_images(folder)
+            super().__init__(root)
+        self._require_half()
 
     def google(self) -> Images:
         """Extra ground images of the training places from web search; some places have none."""
-        folder = self._train / self.GOOGLE_FOLDER
+        folder = self._path("train", "ground").with_name(self.GOOGLE_FOLDER)
         if not folder.is_dir():
-            raise self._missing("train", self.GOOGLE_FOLDER, f"train/{self.GOOGLE_FOLDER}")
+            name = f"{self._halves['train']}/{self.GOOGLE_FOLDER}"
+            raise self.missing(name, f"{name}/<id>/")
         return read_images(folder, empty_allowed=True)
 
-    def query(self, view: View) -> Images:
-        """Test images that are asked for."""
-        return read_images(self._test_folder("query", view))
+    def gallery_160k(self) -> Images:
+        """The flat gallery of University-160k, of which no ground truth is public.
 
-    def gallery(self, view: View) -> Images:
-        """Test images that are searched: the queries' places and distractors."""
-        return read_images(self._test_folder("gallery", view))
+        Places are file names; labels count them.
 
-    def _train_folder(self, view: View) -> Path:
-        name = self._view_folder(view)
-        if not (self._train / name).is_dir():
-            raise self._missing("train", name, f"train/{_among('drone', 'satellite', name)}")
-        return self._train / name
+        Raises:
+            SkyfixError: the folder is missing.
+        """
+        name = f"{self._halves['gallery']}/{self.FOLDER_160K}"
+        if not (self.root / name).is_dir():
+            raise self.missing(name, f"{name}/ with images")
+        paths = tuple(list_images(self.root / name))
+        numbers = np.arange(len(paths), dtype=np.int64)
+        return Images(paths, numbers, tuple(path.name for path in paths), numbers=numbers)
 
-    def _test_folder(self, side: str, view: View) -> Path:
-        name = f"{side}_{self._view_folder(view)}"
-        if not (self._test / name).is_dir():
-            views = _among("drone", "satellite", self._view_folder(view))
-            raise self._missing("test", name, f"test/{{query,gallery}}_{views}")
-        return self._test / name
-
-    def _view_folder(self, view: View) -> str:
-        if view not in self.VIEW_FOLDERS:
-            raise SkyfixError(f"Unknown view {view!r}. Use one of {', '.join(self.VIEW_FOLDERS)}.")
-        return self.VIEW_FOLDERS[view]
-
-    def _missing(self, split: str, name: str, expected: str) -> SkyfixError:
-        return SkyfixError(
-            f"Not a University-1652 folder: {self.root} has no {split}/{name}. "
-            f"Expected {expected}/<id>/. See docs/datasets.md."
+    def parts(self) -> tuple[Part, ...]:
+        """What a complete download holds; the 160k gallery is a download of its own."""
+        train, test = self._halves["train"], self._halves["gallery"]
+        other = partial(Part, role="other", optional=True)
+        images = {"drone": self.DRONE_IMAGES * self.TRAIN_PLACES, "satellite": self.TRAIN_PLACES}
+        return (
+            *(
+                self._part("train", view, images.get(view), self.TRAIN_PLACES)
+                for view in self.VIEWS
+            ),
+            other(f"{train}/{self.GOOGLE_FOLDER}", view="ground", read=self.google),
+            other(
+                f"{train} (all views)",
+                view="ground",
+                read=self._whole_training,
+                images=self.TRAIN_IMAGES,
+            ),
+            *(self._test_part("query", view) for view in self.VIEWS),
+            *(self._test_part("gallery", view) for view in self.VIEWS),
+            other(
+                f"{test}/{self.FOLDER_160K}",
+                view="satellite",
+                read=self.gallery_160k,
+                images=self.IMAGES_160K,
+            ),
         )
 
+    def _test_part(self, side: Side, view: View) -> Part:
+        name = self._name(side, view)
+        return self._part(side, view, self.TEST_IMAGES[name], self.TEST_PLACES[name])
 
-def _among(*names: str) -> str:
-    return "{" + ",".join(dict.fromkeys(names)) + "}"
+    def _whole_training(self) -> Images:
+        """The four training folders together, which is what the paper counts."""
+        all_views = [*(self.train(view) for view in self.VIEWS), self.google()]
+        paths = tuple(path for images in all_views for path in images.paths)
+        labels = np.concatenate([images.labels for images in all_views])
+        return Images(paths, labels, self.places)
+
+    def _described(self, images: Images, view: View) -> Images:
+        if view != "drone":
+            return images
+        found = (re.fullmatch(r"image-(\d{1,4})", path.stem) for path in images.paths)
+        photos = np.array([int(match[1]) if match else 0 for match in found], dtype=np.float64)
+        known = (photos >= 1) & (photos <= self.DRONE_IMAGES)
+        return replace(images, altitude_m=np.where(known, altitude_m(photos), np.nan))
+
+
+class University1652WX(University1652):
+    """University-1652 whose drone photos are seen through weather.
+
+    The files are those of University-1652. The conditions are MuseNet's; an evaluation applies
+    them to the drone photos and gives the mean over all ten.
+    """
+
+    NAME: ClassVar[str] = "University-1652-WX"
+    CONDITIONS: ClassVar[tuple[str, ...]] = (
+        "normal",
+        "fog",
+        "rain",
+        "snow",
+        "fog+rain",
+        "fog+snow",
+        "rain+snow",
+        "dark",
+        "over-exposure",
+        "wind",
+    )
+
+
+def altitude_m(photo: np.ndarray) -> np.ndarray:
+    """Altitude at which a place's drone photo number 1 to 54 is taken to be made (m).
+
+    The flights spiral down; MBF's authors (Zhu et al. 2023) let the altitude fall evenly.
+    """
+    fall = University1652.LOWEST_M - University1652.HIGHEST_M
+    return University1652.HIGHEST_M + fall * (photo - 1) / (University1652.DRONE_IMAGES - 1)

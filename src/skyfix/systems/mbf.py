@@ -24,20 +24,11 @@ from skyfix.systems.system import Batch, Citation, System
 from skyfix.views import View
 
 _BILINEAR_WIDTH = 2048
-_HIGHEST_M, _LOWEST_M, _UNIVERSITY_PHOTOS = 256.0, 121.5, 54
 _AUTHOR_MODULES = {
     "Vit_block": "fusion.middle_block",
     "proj": "to_map",
     "bilinear_proj": "bilinear.project",
 }
-
-
-def university_altitude_m(photo: Tensor) -> Tensor:
-    """Altitude that MBF takes University-1652's drone photo number 1 to 54 to be taken at (m).
-
-    The flights spiral down; the authors let the altitude fall evenly from 256 to 121.5 m.
-    """
-    return _HIGHEST_M + (_LOWEST_M - _HIGHEST_M) * (photo - 1) / (_UNIVERSITY_PHOTOS - 1)
 
 
 @register
@@ -156,6 +147,10 @@ class MBF(System):
             altitude_m: see ``text_vectors``.
         """
         return self.described(images, self.text_vectors(view, images.shape[0], altitude_m))
+
+    def embed_at(self, images: Tensor, view: View, altitude_m: Tensor) -> Tensor:
+        """See ``System.embed_at``."""
+        return self.embed(images, view, altitude_m)
 
     def described(self, images: Tensor, text: Tensor) -> Tensor:
         """Unit descriptors ``(N, D)``; arguments as in ``pooled``."""
