@@ -29,7 +29,10 @@ class NetVLAD(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """Unit rows; the rule of each step is in the class."""
-        vectors = F.normalize(feature_map.flatten(2), dim=1, eps=_EPS)
-        shares = self.assignment(vectors.transpose(1, 2)).softmax(dim=2)
-        residuals = vectors @ shares - shares.sum(dim=1, keepdim=True) * self.centres
+        cells = feature_map.flatten(2)
+        # Lengths divide the narrow (N, K, P) tensors; the map itself is never copied.
+        length = torch.linalg.vector_norm(cells, dim=1, keepdim=True).clamp_min(_EPS)
+        logits = self.assignment.weight @ cells / length + self.assignment.bias[:, None]
+        shares = logits.softmax(dim=1)
+        residuals = cells @ (shares / length).mT - shares.sum(dim=2).unsqueeze(1) * self.centres
         return F.normalize(F.normalize(residuals, dim=1, eps=_EPS).flatten(1), eps=_EPS)

@@ -10,13 +10,20 @@ SHARPNESS = 100.0
 def sinkhorn(log_kernel: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """Scale exp(log_kernel) ``(N, I, O)`` until its rows and columns sum to 1.
 
-    Works on logarithms, all matrices at once; the last step scales the columns, so that only they
-    sum to 1 exactly (Cuturi 2013).
+    The last step scales the columns, so that only they sum to 1 exactly (Cuturi 2013). The first
+    iteration works on logarithms; from then on no row or column sum can vanish, and the others
+    scale rows and columns by vectors, in double precision: one step changes an entry by at most a
+    factor of I * O, so entries that double precision cannot hold never come back to matter.
     """
-    for _ in range(iterations):
-        log_kernel = log_kernel - log_kernel.logsumexp(dim=2, keepdim=True)
-        log_kernel = log_kernel - log_kernel.logsumexp(dim=1, keepdim=True)
-    return log_kernel.exp()
+    kernel = log_kernel.double()
+    kernel = kernel - kernel.logsumexp(dim=2, keepdim=True)
+    start = (kernel - kernel.logsumexp(dim=1, keepdim=True)).exp()
+    columns = torch.ones_like(start[:, 0]).unsqueeze(2)
+    rows = torch.ones_like(start[:, :, :1])
+    for _ in range(iterations - 1):
+        rows = 1 / (start @ columns)
+        columns = 1 / (start.mT @ rows)
+    return (rows * start * columns.mT).to(log_kernel.dtype)
 
 
 class FeatureTransport(nn.Module):
