@@ -42,15 +42,17 @@ def evaluate(
     device
         auto, cpu or cuda.
     """
+    from skyfix.datasets.contract import labelled
     from skyfix.datasets.registry import open_dataset
     from skyfix.evaluation.protocol import evaluate as measure
     from skyfix.files import write_json
     from skyfix.inference import Embedder
 
     embedder = Embedder(run, device=device)
+    dataset = labelled(open_dataset(data))
     if input_px is not None:
         embedder.system.with_input_px(input_px, input_px)
-    outcome = measure(embedder, open_dataset(data), direction, distractors)
+    outcome = measure(embedder, dataset, direction, distractors)
     figures = outcome.result.to_json()
     table = Table(title=f"{embedder.system.name}, {direction}, distractors {distractors}")
     for name in FIGURES:

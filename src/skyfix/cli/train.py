@@ -45,6 +45,7 @@ def train(
     save_every
         Steps between saved states.
     """
+    from skyfix.datasets.contract import labelled
     from skyfix.datasets.registry import open_dataset
     from skyfix.training.config import read_config
     from skyfix.training.loop import train as run
@@ -52,7 +53,7 @@ def train(
     config = read_config(recipe, settings)
     result = run(
         config,
-        open_dataset(data),
+        labelled(open_dataset(data)),
         out,
         weights=weights,
         resume=resume,
