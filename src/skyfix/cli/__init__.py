@@ -26,6 +26,7 @@ _COMMANDS = {
 }
 for _name, _help in _COMMANDS.items():
     app.command(f"skyfix.cli.{_name}:{_name}", name=_name, help=_help)
+app.command("skyfix.cli.data:app", name="data", help="List, check or make up data sets.")
 app.command("skyfix.cli.systems:app", name="systems", help="List or import published systems.")
 app.command("skyfix.cli.gallery:app", name="gallery", help="Build and inspect galleries.")
 
