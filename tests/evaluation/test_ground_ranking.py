@@ -22,7 +22,11 @@ class Unrolled:
     """Compares panoramas with unrolled satellite images, pixel by pixel."""
 
     def embed_files(
-        self, images: Sequence[Path], view: View, progress: str | None = None
+        self,
+        images: Sequence[Path],
+        view: View,
+        progress: str | None = None,
+        altitude_m: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         small = Preprocess((14, 38), (0.5,) * 3, (1.0,) * 3, "area")
         if view == "satellite":

@@ -18,7 +18,7 @@ from skyfix.inference import Embedder
 class Colours:
     """A histogram of colours: ignores rotation, so it tells the made-up places apart."""
 
-    def embed_files(self, images, view, progress=None):
+    def embed_files(self, images, view, progress=None, altitude_m=None):
         rows, kept, unreadable = [], [], []
         for index, path in enumerate(images):
             try:

@@ -25,7 +25,11 @@ class FileEmbedder(Protocol):
     """What evaluation asks of an embedder; ``skyfix.inference.Embedder`` is one."""
 
     def embed_files(
-        self, images: Sequence[Path], view: View, progress: str | None = None
+        self,
+        images: Sequence[Path],
+        view: View,
+        progress: str | None = None,
+        altitude_m: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         """Descriptors (M, D) of the readable images, their indices (M,), the others' errors."""
         ...
@@ -104,7 +108,7 @@ def _embed(
     embedder: FileEmbedder, images: Images, view: View, side: str
 ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
     descriptors, kept, unreadable = embedder.embed_files(
-        images.paths, view, progress=f"{view} {side}"
+        images.paths, view, progress=f"{view} {side}", altitude_m=images.altitude_m
     )
     if len(kept) == 0:
         first = f" The first: {unreadable[0]}" if unreadable else ""

@@ -92,9 +92,18 @@ class Embedder:
         return descriptors
 
     def embed_files(
-        self, images: Sequence[ImageLike], view: View, progress: str | None = None
+        self,
+        images: Sequence[ImageLike],
+        view: View,
+        progress: str | None = None,
+        altitude_m: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         """As ``embed``, but images that cannot be read are left out.
+
+        Args:
+            images, view, progress: see ``embed``.
+            altitude_m: ``(N,)`` metres above ground, NaN where unknown, which MBF makes use of;
+                None if all are.
 
         Returns:
             Descriptors ``(M, D)`` of the readable images, their indices ``(M,)`` in ``images``,
@@ -104,6 +113,7 @@ class Embedder:
         kept: list[int] = []
         unreadable: list[ImageError] = []
         pending: list[Tensor] = []
+        known_m = np.full(len(images), np.nan) if altitude_m is None else altitude_m
         with counting(progress, len(images), "img") as counter:
             for index, decoded in enumerate(self._decoded(images, view)):
                 if isinstance(decoded, ImageError):
@@ -112,19 +122,19 @@ class Embedder:
                     pending.append(decoded)
                     kept.append(index)
                 if len(pending) == self.batch_size:
-                    rows.append(self._forward(pending, view))
+                    rows.append(self._forward(pending, view, known_m[kept[-len(pending) :]]))
                     pending = []
                 counter.advance()
             if pending:
-                rows.append(self._forward(pending, view))
+                rows.append(self._forward(pending, view, known_m[kept[-len(pending) :]]))
         stacked = np.concatenate(rows) if rows else np.zeros((0, self.dimensions), np.float32)
         return stacked, np.array(kept, dtype=np.int64), unreadable
 
-    def _forward(self, tensors: list[Tensor], view: View) -> np.ndarray:
-        preprocess = self.system.preprocess[view]
-        batch = torch.stack(tensors).to(self.device)
+    def _forward(self, tensors: list[Tensor], view: View, altitude_m: np.ndarray) -> np.ndarray:
+        batch = normalized(torch.stack(tensors).to(self.device), self.system.preprocess[view])
+        known_m = torch.from_numpy(altitude_m.astype(np.float32)).to(self.device)
         with torch.inference_mode():
-            descriptors = self.system.embed(normalized(batch, preprocess), view)
+            descriptors = self.system.embed_at(batch, view, known_m)
         result = descriptors.float().cpu().numpy()
         if not np.isfinite(result).all():
             raise SkyfixError(

@@ -78,6 +78,14 @@ class System(nn.Module):
     def embed(self, images: Tensor, view: View) -> Tensor:
         """Test-time descriptors of the paper, ``(N, 3, H, W)`` to unit rows ``(N, D)``."""
 
+    def embed_at(self, images: Tensor, view: View, altitude_m: Tensor) -> Tensor:
+        """``embed`` for images of known altitude, which only some systems make use of.
+
+        Args:
+            altitude_m: ``(N,)`` metres above ground, NaN where unknown.
+        """
+        return self.embed(images, view)
+
     @abstractmethod
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Named scalar loss terms and their sum under ``"total"``."""

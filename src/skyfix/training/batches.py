@@ -30,10 +30,12 @@ class ViewImages:
     Attributes:
         paths: image files.
         classes: ``(N,)`` class index of each.
+        altitude_m: ``(N,)`` above ground, NaN where unknown; None if all are.
     """
 
     paths: Sequence[Path]
     classes: np.ndarray
+    altitude_m: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,23 @@ class StepImages:
     Attributes:
         images: per view uint8 ``(N, 3, H, W)``.
         places: per view ``(N,)`` class indices.
+        altitude_m: per view ``(N,)`` float32 above ground, NaN where unknown.
         unreadable: what was left out, and why.
     """
 
     images: dict[View, Tensor]
     places: dict[View, Tensor]
+    altitude_m: dict[View, Tensor]
     unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What was drawn of one view; ``None`` in place of an image that cannot be read."""
+
+    images: list[Tensor | None]
+    places: np.ndarray
+    altitude_m: np.ndarray
 
 
 class StepDataset(Dataset[StepImages]):
@@ -93,17 +106,18 @@ class StepDataset(Dataset[StepImages]):
 
     def __getitem__(self, step: int) -> StepImages:
         epoch, position = divmod(step, self.steps_per_epoch)
-        rows: dict[View, list[Tensor | None]] = {}
-        places: dict[View, np.ndarray] = {}
+        rows: dict[View, _Rows] = {}
         unreadable: list[str] = []
         for number, (view, source) in enumerate(self._views.items()):
             chosen = self._chosen(number, view, epoch, position)
-            places[view] = source.classes[chosen]
-            rows[view] = [
+            images = [
                 self._try(source.paths[index], view, (number, epoch, int(index), row), unreadable)
                 for row, index in enumerate(chosen)
             ]
-        return _complete(rows, places, tuple(unreadable), self._sampler.pairing == "places")
+            known = source.altitude_m
+            altitude_m = np.full(len(chosen), np.nan) if known is None else known[chosen]
+            rows[view] = _Rows(images, source.classes[chosen], altitude_m)
+        return _complete(rows, tuple(unreadable), self._sampler.pairing == "places")
 
     def _try(
         self, path: Path, view: View, key: tuple[int, ...], unreadable: list[str]
@@ -144,32 +158,26 @@ def _rows_by_place(classes: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(classes))[:-1])
 
 
-def _complete(
-    rows: dict[View, list[Tensor | None]],
-    places: dict[View, np.ndarray],
-    unreadable: tuple[str, ...],
-    paired: bool,
-) -> StepImages:
+def _complete(rows: dict[View, _Rows], unreadable: tuple[str, ...], paired: bool) -> StepImages:
     """Leave out what could not be read; of paired views, the whole place."""
     lost = {
         int(place)
-        for view, tensors in rows.items()
-        for place, tensor in zip(places[view], tensors, strict=True)
-        if tensor is None and paired
+        for drawn in rows.values()
+        for place, image in zip(drawn.places, drawn.images, strict=True)
+        if image is None and paired
     }
     images: dict[View, Tensor] = {}
-    labels: dict[View, Tensor] = {}
-    for view, tensors in rows.items():
-        kept = [
-            (tensor, int(place))
-            for tensor, place in zip(tensors, places[view], strict=True)
-            if tensor is not None and int(place) not in lost
-        ]
+    places: dict[View, Tensor] = {}
+    altitude_m: dict[View, Tensor] = {}
+    for view, drawn in rows.items():
+        read = {row: image for row, image in enumerate(drawn.images) if image is not None}
+        kept = [row for row in read if int(drawn.places[row]) not in lost]
         if len(kept) < 2:
             raise SkyfixError(f"Hardly any image of a batch can be read: {unreadable[-1]}")
-        images[view] = torch.stack([tensor for tensor, _ in kept])
-        labels[view] = torch.tensor([place for _, place in kept])
-    return StepImages(images, labels, unreadable)
+        images[view] = torch.stack([read[row] for row in kept])
+        places[view] = torch.from_numpy(drawn.places[kept])
+        altitude_m[view] = torch.from_numpy(drawn.altitude_m[kept].astype(np.float32))
+    return StepImages(images, places, altitude_m, unreadable)
 
 
 def _transform(view: View, augment: Augment, preprocess: Preprocess) -> transforms.Compose:

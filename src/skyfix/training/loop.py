@@ -156,6 +156,7 @@ class _Run:
         return Batch(
             {view: normalized(x.to(device), preprocess[view]) for view, x in images.images.items()},
             {view: labels.to(device) for view, labels in images.places.items()},
+            altitude_m={view: values.to(device) for view, values in images.altitude_m.items()},
         )
 
     def _factor(self, step: int) -> float:
@@ -217,4 +218,5 @@ def _steps(system: System, views: dict[View, ViewImages], seed: int) -> StepData
 
 def _view_images(dataset: PlaceSet, view: View) -> ViewImages:
     images = dataset.train(view)
-    return ViewImages(images.paths, np.unique(images.labels, return_inverse=True)[1])
+    classes = np.unique(images.labels, return_inverse=True)[1]
+    return ViewImages(images.paths, classes, images.altitude_m)
