@@ -24,9 +24,10 @@ TERMS = {
 TINY = {"backbone": "test_vit", "input_px": 64, "places": 4}
 
 
+@pytest.mark.parametrize("size", [224, pytest.param(256, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fixture", HEADS)
-def test_descriptors_equal_the_authors(fixture: str, authors: Authors) -> None:
-    authors.check_descriptors("denseuav", fixture, (224,), head=HEADS[fixture])
+def test_descriptors_equal_the_authors(fixture: str, size: int, authors: Authors) -> None:
+    authors.check_descriptors("denseuav", fixture, (size,), head=HEADS[fixture])
 
 
 @pytest.mark.slow

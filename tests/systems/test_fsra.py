@@ -16,8 +16,9 @@ TINY = {"backbone": "test_vit", "input_px": 64, "places": 3}
 TERMS = {"cls": ("classification_satellite", "classification_drone"), "triplet": ("triplet",)}
 
 
-def test_descriptors_equal_the_authors(authors: Authors) -> None:
-    authors.check_descriptors("fsra", "fsra", (256,))
+@pytest.mark.parametrize("size", [256, pytest.param(384, marks=pytest.mark.slow)])
+def test_descriptors_equal_the_authors(size: int, authors: Authors) -> None:
+    authors.check_descriptors("fsra", "fsra", (size,))
 
 
 @pytest.mark.slow

@@ -14,8 +14,9 @@ TERMS = {"cls": ("classification_satellite", "classification_drone"), "triplet":
 GATES = {"cw": "channel_width", "hc": "height_channel"}
 
 
-def test_descriptors_equal_the_authors(authors: Authors) -> None:
-    authors.check_descriptors("mccg", "mccg", (256,))
+@pytest.mark.parametrize("size", [256, pytest.param(384, marks=pytest.mark.slow)])
+def test_descriptors_equal_the_authors(size: int, authors: Authors) -> None:
+    authors.check_descriptors("mccg", "mccg", (size,))
 
 
 @pytest.mark.slow

@@ -25,10 +25,12 @@ from skyfix.systems.system import Batch, System
 TINY = {"backbone": "tf_efficientnet_lite0", "input_px": 128}
 CASES: dict[str, dict] = {
     "sample4geo/small": {},
+    "sample4geo/paper": {},
     "dac/small": {},
     "mean/small": {},
     "camp/paper": {"cross_weight": 1.0},
     "game4loc/small": {"input_px": 96},
+    "game4loc/paper": {},
 }
 # The bias before a softmax has no gradient; what is left of it is rounding.
 NO_GRADIENT = 1e-8
@@ -77,6 +79,8 @@ def test_vectors_and_maps_equal_the_authors(authors: Authors) -> None:
         for side, images in authors.images.items():
             feature_map, vector = system.backbone.map_and_vector(images)
             authors.check(side, vector)
+            expected = F.normalize(torch.from_numpy(authors.arrays[side]))
+            torch.testing.assert_close(F.normalize(vector), expected, rtol=0, atol=2e-6)
             if isinstance(system, CAMP):
                 positioned = system.positioned(feature_map)
                 authors.check(f"{side}_map", positioned[:, ::16, ::3, ::3])

@@ -22,8 +22,10 @@ TINY = {"backbone": "tf_efficientnet_lite0", "input_px": 64, "places": 3}
     ("fixture", "size", "options"),
     [
         ("sues_resnet50", 256, RELEASED),
+        ("sues_resnet50", 384, RELEASED),
         ("sues_vitb", 384, {**RELEASED, "backbone": "vit_base_patch16_384"}),
         ("sues_lpn", 256, LPN),
+        ("sues_lpn", 384, LPN),
     ],
 )
 def test_descriptors_equal_the_authors(

@@ -17,25 +17,36 @@ def list_systems() -> None:
     Example: `skyfix systems`
     """
     from skyfix.systems import names
+    from skyfix.systems.measured import measured
     from skyfix.systems.published import university_1652
     from skyfix.systems.registry import system_class
 
     table = Table()
     table.add_column("name", no_wrap=True)
-    for column in ("paper", "published", "authors' code", "its licence", "R@1 / AP"):
+    for column in ("published", "backbone", "losses", "authors' licence"):
         table.add_column(column)
+    for column in ("M", "GMAC", "length", "parity", "R@1 / AP"):
+        table.add_column(column, justify="right")
     for name in names():
-        paper = system_class(name).citation
+        paper, sizes = system_class(name).citation, measured()[name]
         table.add_row(
             name,
-            paper.title,
             f"{paper.venue} {paper.year}",
-            paper.code,
+            sizes.backbone,
+            sizes.losses,
             paper.code_licence,
+            sizes.parameters_m,
+            sizes.gmac,
+            sizes.descriptor,
+            sizes.parity,
             university_1652(name),
         )
     show(table)
-    show("R@1 / AP: best published on University-1652, drone to satellite; see docs/systems.md.")
+    show(
+        "M: parameters in millions. GMAC: one descriptor at the paper's size. length: of the "
+        "descriptor. parity: largest difference to the authors' descriptors. R@1 / AP: best "
+        "published on University-1652, drone to satellite. Titles and sources: docs/systems.md."
+    )
 
 
 @app.command(name="import")
