@@ -9,8 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from skyfix.datasets.cvusa import CVUSA, generate
+from skyfix.evaluation.changes import Change
 from skyfix.evaluation.metrics import evaluate_retrieval
 from skyfix.evaluation.protocol import evaluate
 from skyfix.images import ImageError, read_image
@@ -27,11 +29,14 @@ class Unrolled:
         view: View,
         progress: str | None = None,
         altitude_m: np.ndarray | None = None,
+        change: Change | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         small = Preprocess((14, 38), (0.5,) * 3, (1.0,) * 3, "area")
         if view == "satellite":
             small = replace(small, polar_px=96)
-        batch = torch.stack([prepared(read_image(path), small) for path in images])
+        batch = torch.stack(
+            [prepared((change or Image.Image.copy)(read_image(path)), small) for path in images]
+        )
         rows = normalized(batch, small).flatten(1)
         unit = torch.nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True))
         return unit.numpy(), np.arange(len(images)), []

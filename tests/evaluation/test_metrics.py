@@ -78,6 +78,8 @@ def test_json_carries_the_usual_names():
         "R@5": pytest.approx(200 / 3),
         "R@10": pytest.approx(200 / 3),
         "R@1%": pytest.approx(100 / 3),
+        "R@1% (N//100)": pytest.approx(100 / 3),
+        "R@1% (N//100+1)": pytest.approx(100 / 3),
         "AP": pytest.approx(100 * (1 + 0.5 / 3) / 3),
         "queries": 3,
         "gallery": 3,

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from skyfix.datasets.splits import HeldOut
 from skyfix.datasets.university1652 import University1652, generate
@@ -18,11 +19,13 @@ from skyfix.inference import Embedder
 class Colours:
     """A histogram of colours: ignores rotation, so it tells the made-up places apart."""
 
-    def embed_files(self, images, view, progress=None, altitude_m=None):
+    def embed_files(self, images, view, progress=None, altitude_m=None, change=None):
         rows, kept, unreadable = [], [], []
         for index, path in enumerate(images):
             try:
-                samples = np.asarray(read_image(path)).reshape(-1, 3) // 64
+                samples = (
+                    np.asarray((change or Image.Image.copy)(read_image(path))).reshape(-1, 3) // 64
+                )
             except ImageError as error:
                 unreadable.append(error)
                 continue

@@ -1,24 +1,27 @@
 """`skyfix evaluate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
 from rich import print as show
 from rich.table import Table
 
 from skyfix.evaluation.metrics import Distractors
-from skyfix.evaluation.protocol import Direction
+from skyfix.evaluation.protocol import Direction, Extraction, Measurement
 
 FIGURES = ("R@1", "R@5", "R@10", "R@1%", "AP")
+LINK_FIGURES = ("R@1", "R@5", "R@10", "R@1%", "hit rate", "AP(step)")
+DISTANCES = ("SDM@1/degrees", "SDM@3/degrees", "SDM@1/metres", "SDM@3/metres", "MA@20", "Dis@1")
 
 
 def evaluate(
     run: str,
     *,
     data: str,
-    direction: Direction = "drone2satellite",
+    direction: Direction | Literal["both"] = "drone2satellite",
     distractors: Distractors = "keep",
+    protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,
     input_px: int | None = None,
     device: str = "auto",
@@ -27,6 +30,9 @@ def evaluate(
 
     Example: `skyfix evaluate runs/sdpl --data university1652:ROOT --json sdpl.json`
 
+    Robustness: `skyfix evaluate runs/sdpl --data university1652:ROOT --protocol shift
+    --protocol rotation`
+
     Parameters
     ----------
     run
@@ -34,32 +40,76 @@ def evaluate(
     data
         Data set as NAME:ROOT.
     direction
-        Which view asks and which one is searched.
+        Which view asks and which one is searched; both asks either way (drone and satellite).
     distractors
         keep (official) leaves gallery places without a query in the ranking, drop takes them out.
+        The JSON of a protocol has both.
+    protocol
+        plain, rotation, gallery-rotation, shift, black-shift, mirrored-shift, sues-shift, weather,
+        distance, scale, multi-query, or a TOML file with protocols = [...]; may be given several
+        times.
     input_px
         Side of the square input in px, instead of the checkpoint's.
     device
         auto, cpu or cuda.
     """
-    from skyfix.datasets.contract import labelled
     from skyfix.datasets.registry import open_dataset
-    from skyfix.evaluation.protocol import evaluate as measure
+    from skyfix.evaluation.protocol import views_of
+    from skyfix.evaluation.study import read_protocols, run_protocols
     from skyfix.files import write_json
     from skyfix.inference import Embedder
 
+    protocols = read_protocols(protocol)
+    directions = get_args(Direction)[:2] if direction == "both" else (direction,)
+    for one in directions:
+        views_of(one)
     embedder = Embedder(run, device=device)
-    dataset = labelled(open_dataset(data))
     if input_px is not None:
         embedder.system.with_input_px(input_px, input_px)
-    outcome = measure(embedder, dataset, direction, distractors)
-    figures = outcome.result.to_json()
-    table = Table(title=f"{embedder.system.name}, {direction}, distractors {distractors}")
-    for name in FIGURES:
-        table.add_column(name, justify="right")
-    table.add_row(*(f"{figures[name]:.2f}" for name in FIGURES))
-    show(table)
-    for problem in outcome.unreadable:
+    extraction = Extraction(embedder, open_dataset(data))
+    measured: list[Measurement] = []
+
+    def keep(found: Measurement) -> None:
+        """Nothing that was measured is lost when a later condition fails."""
+        measured.append(found)
+        if json is not None:
+            write_json(json, _report(measured, protocols, distractors))
+
+    run_protocols(extraction, protocols, directions, keep)
+    for table in _tables(measured, embedder.system.name, distractors):
+        show(table)
+    for problem in dict.fromkeys(str(e) for found in measured for e in found.unreadable):
         show(f"[yellow]left out:[/] {problem}")
-    if json is not None:
-        write_json(json, figures)
+
+
+def _report(
+    measured: list[Measurement], protocols: list[str], distractors: Distractors
+) -> dict[str, Any]:
+    """The figures of one plain measurement, or a list of all conditions."""
+    if protocols == ["plain"] and len(measured) == 1:
+        return {**_scores(measured[0], distractors), **measured[0].distances}
+    return {"measurements": [found.to_json() for found in measured]}
+
+
+def _scores(found: Measurement, distractors: Distractors) -> dict[str, Any]:
+    if found.links is not None:
+        return found.links.to_json()
+    return found.places[distractors].to_json()
+
+
+def _tables(measured: list[Measurement], system: str, distractors: Distractors) -> list[Table]:
+    """One table a protocol and direction."""
+    tables: dict[tuple[str, str], Table] = {}
+    for found in measured:
+        names = LINK_FIGURES if found.links is not None else FIGURES
+        metres = [name for name in DISTANCES if name in found.distances]
+        key = (found.condition.protocol, found.direction)
+        if key not in tables:
+            rule = "" if found.links is not None else f", distractors {distractors}"
+            tables[key] = Table(title=f"{system}, {found.direction}, {key[0]}{rule}")
+            for name in ("condition", *names, *metres):
+                tables[key].add_column(name, justify="left" if name == "condition" else "right")
+        scores = {**_scores(found, distractors), **found.distances}
+        cells = (f"{scores[name]:.2f}" for name in (*names, *metres))
+        tables[key].add_row(found.condition.name, *cells)
+    return list(tables.values())

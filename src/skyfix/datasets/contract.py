@@ -94,6 +94,19 @@ class Matches:
     overlap: np.ndarray
     semi: np.ndarray
 
+    def only(self, queries: np.ndarray, gallery: np.ndarray, gallery_size: int) -> "Matches":
+        """The matches among some queries and some of ``gallery_size`` gallery rows, renumbered."""
+        number = np.full(gallery_size, -1, np.int64)
+        number[gallery] = np.arange(len(gallery))
+        asked = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        rank = np.full(len(self.start) - 1, -1, np.int64)
+        rank[queries] = np.arange(len(queries))
+        kept = np.flatnonzero((rank[asked] >= 0) & (number[self.columns] >= 0))
+        kept = kept[np.argsort(rank[asked[kept]], kind="stable")]
+        counts = np.bincount(rank[asked[kept]], minlength=len(queries))
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Matches(start, number[self.columns[kept]], self.overlap[kept], self.semi[kept])
+
 
 class RetrievalSet(Protocol):
     """A data set with queries and a gallery."""

@@ -59,11 +59,19 @@ class RetrievalResult:
         """Number of queries whose place is not in the gallery."""
         return int((self.first_rank < 0).sum())
 
+    def other_1_percents(self) -> dict[str, float]:
+        """R@1% by two other rules for K of a gallery of N: SAFA's and CVM-Net's."""
+        return {
+            "N//100": percent_within(self.first_rank, max(1, self.gallery // 100)),
+            "N//100+1": percent_within(self.first_rank, int(0.01 * self.gallery) + 1),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The percentages under their usual names, and the counts they rest on."""
         return {
             **{f"R@{k}": percent for k, percent in self.recall.items()},
             "R@1%": self.recall_1_percent,
+            **{f"R@1% ({rule})": value for rule, value in self.other_1_percents().items()},
             "AP": self.ap,
             "queries": self.queries,
             "gallery": self.gallery,

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from skyfix.views import View
 
 ImageLike = Path | str | Image.Image | np.ndarray
 _Decoded = Tensor | ImageError
+_Change = Callable[[Image.Image], Image.Image]
 
 _DECODE_MARGIN = 2
 """JPEGs are decoded at no less than this many times the input size, then resized with care."""
@@ -97,6 +98,7 @@ class Embedder:
         view: View,
         progress: str | None = None,
         altitude_m: np.ndarray | None = None,
+        change: _Change | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         """As ``embed``, but images that cannot be read are left out.
 
@@ -104,6 +106,7 @@ class Embedder:
             images, view, progress: see ``embed``.
             altitude_m: ``(N,)`` metres above ground, NaN where unknown, which MBF makes use of;
                 None if all are.
+            change: done to each image, which is then decoded at its full size.
 
         Returns:
             Descriptors ``(M, D)`` of the readable images, their indices ``(M,)`` in ``images``,
@@ -115,7 +118,7 @@ class Embedder:
         pending: list[Tensor] = []
         known_m = np.full(len(images), np.nan) if altitude_m is None else altitude_m
         with counting(progress, len(images), "img") as counter:
-            for index, decoded in enumerate(self._decoded(images, view)):
+            for index, decoded in enumerate(self._decoded(images, view, change)):
                 if isinstance(decoded, ImageError):
                     unreadable.append(decoded)
                 else:
@@ -143,14 +146,16 @@ class Embedder:
             )
         return result
 
-    def _decoded(self, images: Sequence[ImageLike], view: View) -> Iterator[_Decoded]:
+    def _decoded(
+        self, images: Sequence[ImageLike], view: View, change: _Change | None
+    ) -> Iterator[_Decoded]:
         """Inputs as uint8 ``(3, h, w)`` in order, decoded two batches ahead."""
         threads = min(8, os.cpu_count() or 1)
         preprocess = self.system.preprocess[view]
         queue: deque[Future[_Decoded]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             for image in images:
-                queue.append(pool.submit(_load_input, image, preprocess))
+                queue.append(pool.submit(_load_input, image, preprocess, change))
                 if len(queue) > 2 * self.batch_size:
                     yield queue.popleft().result()
             while queue:
@@ -174,15 +179,16 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _load_input(image: ImageLike, preprocess: Preprocess) -> _Decoded:
+def _load_input(image: ImageLike, preprocess: Preprocess, change: _Change | None) -> _Decoded:
     try:
         if isinstance(image, np.ndarray):
             image = _from_array(image)
         elif not isinstance(image, Image.Image):
-            image = read_image(image, shortest_px=_DECODE_MARGIN * max(preprocess.resized_px))
+            reduced_px = None if change else _DECODE_MARGIN * max(preprocess.resized_px)
+            image = read_image(image, shortest_px=reduced_px)
     except ImageError as error:
         return error
-    return prepared(image, preprocess)
+    return prepared(change(image) if change else image, preprocess)
 
 
 def _from_array(image: np.ndarray) -> Image.Image:
