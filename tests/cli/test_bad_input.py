@@ -1,11 +1,14 @@
 """Whatever a user gets wrong ends in one line and exit code 2, never in a traceback."""
 
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 from PIL import Image
 from rasterio.transform import Affine, from_origin
 
@@ -175,3 +178,124 @@ def test_damaged_or_foreign_folders(
     assert "Damaged or truncated weights" in line
     line = complaint(capsys, *build_arguments(gallery.parent / "map.tif", gallery, tmp_path))
     assert "Not a checkpoint folder" in line
+
+
+class Code:
+    """Unpickled by whoever trusts it, this makes a folder."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = str(trace)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self._trace,)
+
+
+WEIGHTS = {
+    "add_block.0.weight": (512, 1280),
+    "add_block.0.bias": (512,),
+    "add_block.1.weight": (512,),
+    "add_block.1.bias": (512,),
+    "add_block.1.running_mean": (512,),
+    "add_block.1.running_var": (512,),
+    "classifier.0.weight": (3, 512),
+    "classifier.0.bias": (3,),
+}
+"""A head for three places, as the authors of ``instance`` name it."""
+TRACE = "the code has run"
+
+
+def write_weights(path: Path, start: str = "classifier.") -> None:
+    torch.save({start + key: torch.zeros(shape) for key, shape in WEIGHTS.items()}, path)
+
+
+def cut(path: Path, write: Callable[[Path], object]) -> None:
+    write(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+BAD_WEIGHTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "missing": ("a.pth", lambda path: None, "No weight file at"),
+    "empty": ("a.pth", lambda path: path.write_bytes(b""), "it is empty"),
+    "text": ("a.pth", lambda path: path.write_text("no weights"), "of another kind"),
+    "truncated": ("a.pth", lambda path: cut(path, write_weights), "cut short"),
+    "code": (
+        "a.pth",
+        lambda path: torch.save({"w": Code(path.with_name(TRACE))}, path),
+        f"it asks for {os.mkdir.__module__}.mkdir, and code in a weight file is never run",
+    ),
+    "code in a bare pickle": (
+        "a.pth",
+        lambda path: path.write_bytes(pickle.dumps(Code(path.with_name(TRACE)), protocol=2)),
+        f"it asks for {os.mkdir.__module__}.mkdir, and code in a weight file is never run",
+    ),
+    "whole model": (
+        "a.pth",
+        lambda path: torch.save(torch.nn.Linear(2, 2), path),
+        "it asks for torch.nn.modules.linear.Linear",
+    ),
+    "no tensors": ("a.pth", lambda path: torch.save({"epoch": 3}, path), "holds no state dict"),
+    "another system": (
+        "a.pth",
+        lambda path: write_weights(path, "encoder."),
+        "not a checkpoint of instance: 253 of 253 tensors are missing or incomplete "
+        "(backbone.net.conv_stem.weight, backbone.net.bn1.weight, backbone.net.bn1.bias and 250 "
+        "more); the file holds encoder.add_block.0.weight, encoder.add_block.0.bias, "
+        "encoder.add_block.1.weight and 5 more. Check the system's name and options.",
+    ),
+    "other places": (
+        "a.pth",
+        write_weights,
+        "classifier.classifier.0.weight has shape (3, 512), expected (4, 512). "
+        "Check the system's name and options, such as places.",
+    ),
+    "empty arrays": ("a.npz", lambda path: path.write_bytes(b""), "it is empty"),
+    "text of arrays": ("a.npz", lambda path: path.write_text("no weights"), "of another kind"),
+    "truncated arrays": (
+        "a.npz",
+        lambda path: cut(path, lambda path: np.savez(path, w=np.zeros(1000))),
+        "cut short",
+    ),
+    "code in arrays": (
+        "a.npz",
+        lambda path: np.savez(path, w=np.array([Code(path.with_name(TRACE))], dtype=object)),
+        "it holds Python objects, and code in a weight file is never run",
+    ),
+    "words in arrays": ("a.npz", lambda path: np.savez(path, w=np.array(["a"])), "another kind"),
+    "arrays of another system": (
+        "a.npz",
+        lambda path: np.savez(path, w=np.zeros((2, 2))),
+        "not a checkpoint of instance",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_WEIGHTS)
+def test_bad_weights(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, write, message = BAD_WEIGHTS[kind]
+    write(tmp_path / name)
+    options = ("backbone=tf_efficientnet_lite0", "input_px=64", "places=4")
+    chosen = [part for option in options for part in ("--option", option)]
+    command = ["systems", "import", "instance", tmp_path / name, "--out", tmp_path / "out"]
+    line = complaint(capsys, *command, *chosen)
+    assert message in line
+    assert name in line
+    assert not (tmp_path / TRACE).exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["code", "code in a bare pickle"])
+def test_the_code_would_run_if_it_were_trusted(kind: str, tmp_path: Path) -> None:
+    _, write, _ = BAD_WEIGHTS[kind]
+    write(tmp_path / "a.pth")
+    if kind == "code":
+        torch.load(tmp_path / "a.pth", weights_only=False)
+    else:
+        pickle.loads((tmp_path / "a.pth").read_bytes())
+    assert (tmp_path / TRACE).is_dir()
+
+
+def test_imports_that_cannot_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_weights(tmp_path / "a.pth")
+    for name, message in (("imagenet", "no authors' checkpoints"), ("sdlp", "Unknown system")):
+        line = complaint(capsys, "systems", "import", name, tmp_path / "a.pth", "--out", "out")
+        assert message in line

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import timm
-import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
 from skyfix.layers.old_vit import OLD_VIT_SMALL
+from skyfix.layers.weight_files import read_state
 
 STRIDE: Final = 16
 _SWIN_STAGE = 2
@@ -137,39 +137,6 @@ def load_weights(backbone: Backbone, weights: str | Path) -> None:
     else:
         state, source = read_state(Path(weights)), str(weights)
     _fill(backbone, state, source)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read tensors from a ``.safetensors`` file or a ``.pth`` file without running its code.
-
-    Raises:
-        SkyfixError: missing, damaged, or holding more than tensors.
-    """
-    if not path.is_file():
-        raise SkyfixError(f"No weight file at {path}. Check the path.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch and safetensors raise half a dozen unrelated types on damaged files.
-        cause = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise SkyfixError(
-            f"Cannot load {path} as plain tensors: {cause} "
-            "Give a .safetensors file or a state dict saved by torch.save."
-        ) from error
-    return _tensors(state, path)
-
-
-def _tensors(state: Any, path: Path) -> dict[str, Tensor]:
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise SkyfixError(f"{path} holds no state dict (names and tensors).")
-    return state
 
 
 def imagenet_state(name: str) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
-from skyfix.layers.backbone import imagenet_state, read_state
+from skyfix.layers.backbone import imagenet_state
+from skyfix.layers.weight_files import read_state
 
 BGR_MEAN = (103.939, 116.779, 123.6)
 """Subtracted from blue, green and red samples of 0..255; the authors write 123.6, not 123.68."""

@@ -1,5 +1,7 @@
 """Reading checkpoints that a system's authors saved."""
 
+import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,11 @@ import torch
 from torch import Tensor
 
 from skyfix.errors import SkyfixError
-from skyfix.layers.backbone import read_state
+from skyfix.layers.weight_files import read_arrays, read_state
 from skyfix.systems.registry import create
 from skyfix.systems.system import System
+
+_SHOWN = 3
 
 
 def load_author_checkpoint(name: str, path: Path | str, **options: Any) -> System:
@@ -38,7 +42,8 @@ def load_author_checkpoint(name: str, path: Path | str, **options: Any) -> Syste
         for key, tensor in ours.items()
         if key not in system.own_tensors and not key.endswith("num_batches_tracked")
     }
-    for key, tensor in _read(path).items():
+    found = _read(path)
+    for key, tensor in found.items():
         target = system.author_key(key)
         if target is None or target[0] not in missing:
             continue
@@ -47,8 +52,9 @@ def load_author_checkpoint(name: str, path: Path | str, **options: Any) -> Syste
     incomplete = [key for key, count in missing.items() if count > 0]
     if incomplete:
         raise SkyfixError(
-            f"{path} is not a checkpoint of {name}: {len(incomplete)} tensors are missing or "
-            f"incomplete (first: {min(incomplete)}). Check the system's name and options."
+            f"{path} is not a checkpoint of {name}: {len(incomplete)} of {len(missing)} tensors "
+            f"are missing or incomplete ({_listed(incomplete)}); the file holds "
+            f"{_listed(found) or 'none'}. Check the system's name and options."
         )
     return system.eval()
 
@@ -56,16 +62,7 @@ def load_author_checkpoint(name: str, path: Path | str, **options: Any) -> Syste
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".npz":
         return read_state(path)
-    if not path.is_file():
-        raise SkyfixError(f"No weight file at {path}. Check the path.")
-    try:
-        with np.load(path, allow_pickle=False) as variables:
-            return {key: _from_tensorflow(variables[key]) for key in variables.files}
-    except Exception as error:
-        # numpy and zipfile raise half a dozen unrelated types on damaged files.
-        raise SkyfixError(
-            f"Cannot load {path} as plain arrays: {error} Save the variables with numpy.savez."
-        ) from error
+    return {key: _from_tensorflow(variable) for key, variable in read_arrays(path).items()}
 
 
 def _from_tensorflow(variable: np.ndarray) -> Tensor:
@@ -78,12 +75,31 @@ def _from_tensorflow(variable: np.ndarray) -> Tensor:
 
 def _copy(source: Tensor, target: Tensor, part: int | None, where: str) -> None:
     """Copy a tensor, or one part's tensor into its place in the stack of all parts."""
-    parts = target.numel() // max(1, source.numel())
-    if part is not None and part < parts and target.numel() == parts * source.numel():
-        target = target.view(parts, *source.shape)[part]
+    if part is not None:
+        stack = _stack(target, source)
+        if part >= len(stack):
+            raise SkyfixError(
+                f"{where} belongs to part {part + 1}, but there are {len(stack)}. "
+                "Check the system's name and options."
+            )
+        target = stack[part]
     if source.shape != target.shape:
         raise SkyfixError(
             f"{where} has shape {tuple(source.shape)}, expected {tuple(target.shape)}. "
-            "Check the system's name and options."
+            "Check the system's name and options, such as places."
         )
     target.copy_(source)
+
+
+def _stack(target: Tensor, source: Tensor) -> Tensor:
+    """The parts ``(K, ...)`` of a tensor; some keep them side by side in one axis."""
+    if target.ndim > source.ndim or target.numel() % max(1, source.numel()):
+        return target
+    return target.view(-1, *source.shape)
+
+
+def _listed(keys: Collection[str]) -> str:
+    """The first few names, and how many more there are."""
+    shown = list(itertools.islice(keys, _SHOWN))
+    more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
