@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich import print as show
+from rich.box import SIMPLE
 from rich.table import Table
 
 app = App(name="systems", help="List the published systems, or import authors' weights.")
@@ -21,20 +22,21 @@ def list_systems() -> None:
     from skyfix.systems.published import university_1652
     from skyfix.systems.registry import system_class
 
-    table = Table()
-    table.add_column("name", no_wrap=True)
-    for column in ("published", "backbone", "losses", "authors' licence"):
-        table.add_column(column)
+    table = Table(box=SIMPLE)
+    table.add_column("system, paper, authors' licence, backbone, losses", ratio=1)
     for column in ("M", "GMAC", "length", "parity", "R@1 / AP"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name in names():
         paper, sizes = system_class(name).citation, measured()[name]
-        table.add_row(
-            name,
-            f"{paper.venue} {paper.year}",
+        licence = f", {paper.code_licence}" if paper.code_licence else ""
+        lines = (
+            f"[bold]{name}[/]",
+            f"{paper.venue} {paper.year}{licence}",
             sizes.backbone,
             sizes.losses,
-            paper.code_licence,
+        )
+        table.add_row(
+            "\n".join(line for line in lines if line),
             sizes.parameters_m,
             sizes.gmac,
             sizes.descriptor,
