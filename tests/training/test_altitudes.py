@@ -116,6 +116,7 @@ class Listener:
         view: View,
         progress: str | None = None,
         altitude_m: np.ndarray | None = None,
+        **others: object,
     ) -> tuple[np.ndarray, np.ndarray, list[ImageError]]:
         self.heard[view] = altitude_m
         return np.eye(len(images), 16, dtype=np.float32), np.arange(len(images)), []
