@@ -28,7 +28,9 @@ def list_systems() -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for name in names():
         paper, sizes = system_class(name).citation, measured()[name]
-        licence = f", {paper.code_licence}" if paper.code_licence else ""
+        licence = {"": "", "none": ", no licence"}.get(
+            paper.code_licence, f", {paper.code_licence}"
+        )
         lines = (
             f"[bold]{name}[/]",
             f"{paper.venue} {paper.year}{licence}",
