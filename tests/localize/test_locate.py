@@ -209,3 +209,13 @@ def test_with_a_real_system_out_of_the_gallery_s_own_folder(scene, oblique, tmp_
 
 def test_no_photos_give_no_fixes(gallery, embedder):
     assert locate_many([], gallery, embedder=embedder) == []
+
+
+def test_the_embedder_is_told_each_patch_s_altitude(gallery, embedder, oblique):
+    locate_many([oblique, oblique], gallery, poses=[OBLIQUE, None], embedder=embedder)
+    told = np.array(embedder.told_m)
+    known = ~np.isnan(told)
+    assert (told[known] == OBLIQUE.altitude_m).all()
+    # The photo of known pose comes first, as one or several patches; the other is turned about.
+    assert 0 < known.sum() < len(told)
+    assert known[: known.sum()].all()

@@ -20,7 +20,14 @@ class Thumbnails:
     batch_size = 32
     identity = "7b0c4a115"
 
-    def embed(self, images: Sequence[np.ndarray], view: str) -> np.ndarray:
+    def __init__(self) -> None:
+        self.told_m: list[float] = []
+        """Altitudes of the latest images, as told."""
+
+    def embed(
+        self, images: Sequence[np.ndarray], view: str, altitude_m: np.ndarray | None = None
+    ) -> np.ndarray:
+        self.told_m = [] if altitude_m is None else altitude_m.tolist()
         small = [cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) for image in images]
         rows = np.array(small, np.float32).reshape(len(images), self.dimensions)
         rows -= rows.mean(axis=1, keepdims=True)

@@ -72,7 +72,11 @@ class Embedder:
         save(self.system, folder)
 
     def embed(
-        self, images: Sequence[ImageLike], view: View, progress: str | None = None
+        self,
+        images: Sequence[ImageLike],
+        view: View,
+        progress: str | None = None,
+        altitude_m: np.ndarray | None = None,
     ) -> np.ndarray:
         """Descriptors of images.
 
@@ -80,6 +84,8 @@ class Embedder:
             images: paths, PIL images or uint8 arrays ``(H, W, 3)``, of any sizes.
             view: what the images were taken from.
             progress: description of a progress bar; none is shown without it.
+            altitude_m: ``(N,)`` metres above ground, NaN where unknown, which MBF makes use of;
+                None if all are.
 
         Returns:
             ``(N, D)`` float32, unit rows.
@@ -87,7 +93,7 @@ class Embedder:
         Raises:
             ImageError: an image that cannot be read.
         """
-        descriptors, _, unreadable = self.embed_files(images, view, progress)
+        descriptors, _, unreadable = self.embed_files(images, view, progress, altitude_m)
         if unreadable:
             raise unreadable[0]
         return descriptors
@@ -103,9 +109,7 @@ class Embedder:
         """As ``embed``, but images that cannot be read are left out.
 
         Args:
-            images, view, progress: see ``embed``.
-            altitude_m: ``(N,)`` metres above ground, NaN where unknown, which MBF makes use of;
-                None if all are.
+            images, view, progress, altitude_m: see ``embed``.
             change: done to each image, which is then decoded at its full size.
 
         Returns:

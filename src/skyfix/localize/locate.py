@@ -110,7 +110,9 @@ class _Locator:
     def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
         """Fixes of prepared photos, their patches embedded together."""
         pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
-        descriptors = iter(self.embedder.embed(pixels, "drone"))
+        known_m = [photo.pose.altitude_m for photo in group for view in photo.views for _ in view]
+        altitude_m = np.array([np.nan if m is None else m for m in known_m])
+        descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
         fixes = []
         for photo in group:
             views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
