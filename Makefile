@@ -21,6 +21,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/part_pooling.py
+	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/evaluator.py
 
 $(STAMP): requirements.lock pyproject.toml
