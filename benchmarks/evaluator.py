@@ -6,7 +6,7 @@ Prints, for both directions, the medians of runs that take turns:
 - skyfix: ``evaluate_retrieval``;
 - loop: one argsort per query, as the published evaluators rank.
 
-Run with ``python benchmarks/evaluator.py``; peak memory is that of a child process that holds the
+Run with ``python benchmarks/evaluator.py [--dims 5120]``; peak memory is that of a child process that holds the
 descriptors and evaluates once.
 """
 
@@ -23,17 +23,16 @@ import torch
 
 from skyfix.evaluation.metrics import evaluate_retrieval
 
-DIMENSIONS = 512
 PLACES, QUERY_PLACES, DRONE_VIEWS = 951, 701, 54
 DIRECTIONS = {"drone2satellite": (37_855, 951), "satellite2drone": (701, 51_355)}
 
 Sides = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def descriptors(direction: str, noise: float) -> Sides:
+def descriptors(direction: str, noise: float, dims: int) -> Sides:
     """Unit rows around one centre per place: query, labels, gallery, labels."""
     rng = np.random.default_rng(7)
-    centres = rng.standard_normal((PLACES, DIMENSIONS), dtype=np.float32)
+    centres = rng.standard_normal((PLACES, dims), dtype=np.float32)
 
     def side(count: int, places: int) -> tuple[np.ndarray, np.ndarray]:
         labels = np.arange(count) % places
@@ -81,25 +80,26 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def peak_mib(direction: str, noise: float) -> float:
+def peak_mib(direction: str, noise: float, dims: int) -> float:
     """Peak resident memory (MiB) of a child that makes descriptors and evaluates once."""
     command = [sys.executable, __file__, "--child", direction, "--noise", str(noise)]
+    command += ["--dims", str(dims)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def child(direction: str, noise: float) -> None:
+def child(direction: str, noise: float, dims: int) -> None:
     """Print this process's peak resident memory (MiB) after one evaluation."""
-    evaluate_retrieval(*descriptors(direction, noise))
+    evaluate_retrieval(*descriptors(direction, noise, dims))
     # getrusage would carry over the peak of the parent; this line starts anew at exec.
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     print(int(line.split()[1]) / 1024)
 
 
-def measure(direction: str, noise: float, runs: int) -> None:
+def measure(direction: str, noise: float, dims: int, runs: int) -> None:
     """Print one row of the table."""
-    sides = descriptors(direction, noise)
+    sides = descriptors(direction, noise, dims)
     result = evaluate_retrieval(*sides)
     hits, ap = loop(*sides)
     if not np.allclose([hits[0], hits[9], ap], [result.recall[1], result.recall[10], result.ap]):
@@ -113,30 +113,31 @@ def measure(direction: str, noise: float, runs: int) -> None:
     size = "{} x {}".format(*DIRECTIONS[direction])
     print(
         f"{direction:16} {size:>14} {noise:6.1f} {result.recall[1]:6.2f} {bare:10.3f} {ours:10.3f} "
-        f"{slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak_mib(direction, noise):9.0f}"
+        f"{slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak_mib(direction, noise, dims):9.0f}"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--child", choices=DIRECTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--noise", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.child:
-        child(arguments.child, arguments.noise)
+        child(arguments.child, arguments.noise, arguments.dims)
         return
     print(
-        f"{DIMENSIONS} dimensions, {arguments.threads} threads, median of {arguments.runs} runs; "
+        f"{arguments.dims} dimensions, {arguments.threads} threads, median of {arguments.runs} runs; "
         f"noise 1 separates the places well, 8 hardly at all\n"
         f"{'direction':16} {'size':>14} {'noise':>6} {'R@1':>6} {'product s':>10} {'skyfix s':>10} "
         f"{'loop s':>8} {'skyfix/product':>15} {'loop/skyfix':>12} {'peak MiB':>9}"
     )
     for direction in DIRECTIONS:
         for noise in (1.0, 8.0):
-            measure(direction, noise, arguments.runs)
+            measure(direction, noise, arguments.dims, arguments.runs)
 
 
 if __name__ == "__main__":
