@@ -6,8 +6,8 @@ Prints, for both directions, the medians of runs that take turns:
 - skyfix: ``evaluate_retrieval``;
 - loop: one argsort per query, as the published evaluators rank.
 
-Run with ``python benchmarks/evaluator.py [--dims 5120]``; peak memory is that of a child process that holds the
-descriptors and evaluates once.
+Run with ``python benchmarks/evaluator.py [--dims 5120]``; peak memory is that of a child process
+that holds the descriptors and evaluates once.
 """
 
 import argparse
@@ -111,9 +111,10 @@ def measure(direction: str, noise: float, dims: int, runs: int) -> None:
         times["loop"].append(seconds(lambda: loop(*sides)))
     bare, ours, slow = (statistics.median(times[name]) for name in ("product", "skyfix", "loop"))
     size = "{} x {}".format(*DIRECTIONS[direction])
+    peak = peak_mib(direction, noise, dims)
     print(
-        f"{direction:16} {size:>14} {noise:6.1f} {result.recall[1]:6.2f} {bare:10.3f} {ours:10.3f} "
-        f"{slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak_mib(direction, noise, dims):9.0f}"
+        f"{direction:16} {size:>14} {noise:6.1f} {result.recall[1]:6.2f} {bare:10.3f} "
+        f"{ours:10.3f} {slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak:9.0f}"
     )
 
 
@@ -130,7 +131,8 @@ def main() -> None:
         child(arguments.child, arguments.noise, arguments.dims)
         return
     print(
-        f"{arguments.dims} dimensions, {arguments.threads} threads, median of {arguments.runs} runs; "
+        f"{arguments.dims} dimensions, {arguments.threads} threads, "
+        f"median of {arguments.runs} runs; "
         f"noise 1 separates the places well, 8 hardly at all\n"
         f"{'direction':16} {'size':>14} {'noise':>6} {'R@1':>6} {'product s':>10} {'skyfix s':>10} "
         f"{'loop s':>8} {'skyfix/product':>15} {'loop/skyfix':>12} {'peak MiB':>9}"
