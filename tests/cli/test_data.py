@@ -106,16 +106,36 @@ def test_generating_again_gives_the_same_and_other_seeds_do_not(tmp_path, capsys
     assert a == b != c
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_links_are_refused_in_one_line_where_they_cannot_be_used(command, tmp_path, capsys):
+def test_training_refuses_links_in_one_line(tmp_path, capsys):
     run(capsys, "data", "generate", "vigor", tmp_path / "vigor", "--places", 1)
-    data = f"vigor@same:{tmp_path / 'vigor'}"
     recipe = str(Path(__file__).parents[2] / "recipes" / "safa.toml")
-    arguments = {
-        "train": ["train", recipe, "--data", data, "--out", tmp_path / "run"],
-        "evaluate": ["evaluate", "imagenet", "--data", data],
-    }
-    code, _, err = run(capsys, *arguments[command])
+    data = f"vigor@same:{tmp_path / 'vigor'}"
+    code, _, err = run(capsys, "train", recipe, "--data", data, "--out", tmp_path / "run")
     assert code == 2
     assert "tells its true matches by links" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "direction"),
+    [
+        ("vigor", "same", "ground2satellite"),
+        ("gta_uav", "cross", "drone2satellite"),
+        ("denseuav", "", "drone2satellite"),
+    ],
+)
+def test_links_and_positions_are_scored(name, choice, direction, tmp_path, capsys):
+    run(capsys, "data", "generate", name, tmp_path / name, "--places", 3)
+    spec = f"{name}@{choice}" if choice else name
+    figures = tmp_path / "figures.json"
+    arguments = ["--data", f"{spec}:{tmp_path / name}", "--direction", direction]
+    code, _, err = run(
+        capsys, "evaluate", "imagenet", *arguments, "--input-px", 64, "--json", figures
+    )
+    assert code == 0, err
+    found = json.loads(figures.read_text())
+    assert 0 <= found["R@1"] <= found["R@5"] <= 100
+    assert ("hit rate" in found) == ("AP(step)" in found) == (name != "denseuav")
+    assert 0 < found["SDM@1/metres"] <= 100
+    # Games have no degrees.
+    assert ("SDM@1/degrees" in found) == (name != "gta_uav")

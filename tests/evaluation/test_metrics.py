@@ -23,7 +23,9 @@ def slow_twin(query, query_labels, gallery, gallery_labels, distractors="keep"):
     first_ranks, aps = [], []
     for descriptor, label in zip(query, query_labels, strict=True):
         scores = gallery @ descriptor
-        ranking = sorted(range(len(gallery)), key=lambda g: (-scores[g], g))
+        ranking = sorted(
+            range(len(gallery)), key=lambda g: (-scores[g], gallery_labels[g] == label)
+        )
         ranking = [g for g in ranking if gallery_labels[g] != -1]
         ranks = [rank for rank, g in enumerate(ranking) if gallery_labels[g] == label]
         first_ranks.append(ranks[0] if ranks else -1)
@@ -187,14 +189,18 @@ def test_same_as_the_slow_twin(sides, distractors, score_bytes):
     assert result.ap == pytest.approx(100 * ap[known].sum() / len(query))
 
 
-def test_ties_rank_in_gallery_order():
+def test_a_tie_never_helps():
     gallery = np.ones((4, 2), np.float32)
     query = np.ones((1, 2), np.float32)
     ranks = [
         evaluate_retrieval(query, [1], gallery, np.eye(4, dtype=np.int64)[true]).first_rank[0]
         for true in range(4)
     ]
-    assert ranks == [0, 1, 2, 3]
+    assert ranks == [3, 3, 3, 3]
+    both = evaluate_retrieval(query, [1], gallery, [0, 1, 1, 0])
+    # Two true matches behind two others: ranks 2 and 3.
+    assert both.first_rank[0] == 2
+    assert both.ap == pytest.approx(100 * ((0 + 1 / 3) / 2 + (1 / 3 + 2 / 4) / 2) / 2)
 
 
 def test_tensors_and_arrays_score_the_same():

@@ -9,7 +9,8 @@ The rules (Zheng et al., ACM MM 2020, and the evaluators of LPN, SDPL, FSRA, MCC
 - R@1% reads the hit curve at index ``round(0.01 * gallery size)``, junk counted in the size, so it
   accepts one rank more than its name says.
 
-Equal scores rank in gallery order. The authors leave that order to an unstable sort.
+Of equal scores the true matches rank last, so a tie never helps. The authors leave that order to
+an unstable sort.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Ranks of true matches in a gallery, a slab of the score matrix at a time.
 
-The score is the dot product; equal scores rank in gallery order. The authors leave that order to
-an unstable sort.
+The score is the dot product. Of equal scores those that are no match rank first, then
+semi-positives, then positives: a tie never helps. The authors leave that order to an unstable sort.
 """
 
 from collections.abc import Iterator
@@ -99,11 +99,15 @@ def match_ranks(
         columns, valid, semi = matches.rows(slab)
         if valid.any():
             torch.mm(queries[slab], gallery.T, out=scores)
-            yield slab, _ranks(scores, ordered, columns, valid), valid, semi
+            yield slab, _ranks(scores, ordered, columns, valid, semi), valid, semi
 
 
 def _ranks(
-    scores: torch.Tensor, ordered: torch.Tensor, columns: torch.Tensor, valid: torch.Tensor
+    scores: torch.Tensor,
+    ordered: torch.Tensor,
+    columns: torch.Tensor,
+    valid: torch.Tensor,
+    semi: torch.Tensor,
 ) -> torch.Tensor:
     """Ranks (n, W) of the matches; those of padding mean nothing.
 
@@ -112,6 +116,7 @@ def _ranks(
         ordered: (n, G) scratch space.
         columns: (n, W) gallery columns of the matches.
         valid: (n, W) False where ``columns`` is padding.
+        semi: (n, W) True for semi-positives.
     """
     true_scores = scores.gather(1, columns)
     # Sorting the values alone is vectorized in NumPy: many times faster than sorting with
@@ -121,20 +126,20 @@ def _ranks(
     size = scores.shape[1]
     ranks = size - torch.searchsorted(ordered, true_scores, right=True)
     equal = size - torch.searchsorted(ordered, true_scores) - ranks
-    row, match = ((equal > 1) & valid).nonzero(as_tuple=True)
-    ranks[row, match] += _equal_before(scores, row, columns[row, match])
+    tied = ((equal > 1) & valid).any(dim=1).nonzero()[:, 0]
+    if len(tied):
+        after = _equal_matches_from(true_scores[tied], valid[tied], semi[tied])
+        ranks[tied] += equal[tied] - after
     return ranks
 
 
-def _equal_before(scores: torch.Tensor, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-    """How many scores left of (``row``, ``column``) equal the score there, (P,) for P pairs."""
-    table = scores.numpy()
-    # Ties are rare, and a slice of one row stays in cache: a loop beats gathering whole rows.
-    counts = [
-        np.count_nonzero(table[r, :c] == table[r, c])
-        for r, c in zip(row.tolist(), column.tolist(), strict=True)
-    ]
-    return torch.tensor(counts, dtype=torch.int64)
+def _equal_matches_from(
+    scores: torch.Tensor, valid: torch.Tensor, semi: torch.Tensor
+) -> torch.Tensor:
+    """Matches of a row that share a match's score and rank no better, itself included, (n, W)."""
+    order = torch.arange(scores.shape[1]) - scores.shape[1] * semi.long()
+    same = (scores[:, :, None] == scores[:, None, :]) & valid[:, None, :]
+    return (same & (order[:, None, :] >= order[:, :, None])).sum(dim=2)
 
 
 def checked_descriptors(values: ArrayLike | torch.Tensor, side: str) -> torch.Tensor:
