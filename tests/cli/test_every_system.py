@@ -42,6 +42,7 @@ TINY: dict[str, dict[str, object]] = {
     "sdpl": {"backbone": LITE0, "input_px": 128},
     "sdpl_released": {"backbone": LITE0, "input_px": 256},
     "swin": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
+    "swin_dwdr": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
     "swin_v2": {"backbone": "swinv2_tiny_window8_256", "input_px": 64},
 }
 """The smallest form of each recipe, where it is not a 64-px EfficientNet-Lite0."""

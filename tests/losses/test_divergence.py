@@ -1,4 +1,4 @@
-"""Divergence of predictions against the authors' numbers."""
+"""Classification and divergence of predictions against the authors' numbers."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skyfix.losses.classification import mean_cross_entropy, part_cross_entropy
 from skyfix.losses.divergence import prediction_divergence
+from skyfix.losses.focal import focal
 
 
 def fixture(
@@ -63,6 +64,40 @@ def test_classification_of_heads_equals_the_authors(
     first = torch.stack([inputs["logits_a"], inputs["logits_c"]], dim=1)
     second = torch.stack([inputs["logits_b"], inputs["logits_d"]], dim=1)
     check(loss(first, places) + loss(second, places), case, inputs, gradients)
+
+
+@pytest.mark.parametrize("loss", [mean_cross_entropy, part_cross_entropy])
+def test_classification_of_both_views_equals_the_authors(
+    loss: Callable, load_golden: Callable, fill: ModuleType
+) -> None:
+    case, inputs, gradients = fixture("instance_ce_two_views", load_golden, fill)
+    places = torch.tensor(case["labels"])
+    first, second = (inputs[key].unsqueeze(1) for key in ("logits_a", "logits_b"))
+    check(loss(first, places) + loss(second, places.flip(0)), case, inputs, gradients)
+
+
+def test_focal_loss_equals_the_authors(load_golden: Callable, fill: ModuleType) -> None:
+    case, inputs, gradients = fixture("focal", load_golden, fill)
+    loss = focal(inputs["logits_a"].unsqueeze(1), torch.tensor(case["labels"]))
+    check(loss, case, inputs, gradients)
+
+
+def test_focal_loss_is_weighted_cross_entropy_of_each_part() -> None:
+    torch.manual_seed(0)
+    logits, places = torch.randn(4, 3, 6), torch.tensor([0, 5, 2, 0])
+    shares = logits.softmax(dim=2)[torch.arange(4), :, places]
+    weights = torch.tensor([[0.1], [0.9], [0.9], [0.1]])
+    expected = -(weights * (1 - shares) ** 3 * shares.log()).mean()
+    torch.testing.assert_close(focal(logits, places, alpha=0.1, gamma=3), expected)
+    even = focal(logits, places, alpha=0.5, gamma=0)
+    torch.testing.assert_close(2 * even, mean_cross_entropy(logits, places))
+
+
+def test_images_that_are_classified_perfectly_have_finite_gradients_of_focal_loss() -> None:
+    logits = torch.tensor([[[200.0, 0.0]]], requires_grad=True)
+    focal(logits, torch.tensor([0])).backward()
+    assert logits.grad is not None
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
 def test_equal_predictions_do_not_diverge() -> None:

@@ -1,6 +1,7 @@
 """Metric losses of the University-1652 baselines against the authors' and a library's numbers."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.errors import SkyfixError
+from skyfix.losses.circle import circle
 from skyfix.losses.contrastive import contrastive, cosine_contrastive
 from skyfix.losses.cosine_triplet import cosine_triplet
 from skyfix.losses.hardest import hardest_similarities
+from skyfix.losses.lifted import lifted_structure
 from skyfix.losses.mined_triplet import informative_pairs, mined_soft_margin, mined_triplet
 from skyfix.losses.soft_margin import soft_margin
 
@@ -31,6 +34,7 @@ UNIVERSITY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 MINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "pml_triplet_m0.3_msminer": mined_triplet,
     "pml_contrastive_0_1": contrastive,
+    "pml_lifted": lifted_structure,
 }
 
 
@@ -91,6 +95,21 @@ def test_losses_of_instance_features_equal_the_authors(
     torch.testing.assert_close(inputs["f16x64"].grad, gradients["f16x64"], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("labels", ["equal", "unequal"])
+def test_circle_loss_equals_the_authors(
+    labels: str, load_golden: Callable, fill: ModuleType
+) -> None:
+    case, inputs, gradients = case_of(f"circle_m0.25_g32_{labels}", load_golden, fill)
+    features = inputs["f16x64"]
+    loss = circle(features, torch.tensor(case["labels"]))
+    loss.backward()
+    assert loss.item() == pytest.approx(case["value"], abs=1e-5)
+    # Ours scales the rows to unit length, theirs did so before: theirs has a part along the row.
+    along = (gradients["f16x64"] * features).sum(dim=1, keepdim=True) * features
+    expected = gradients["f16x64"] - along
+    torch.testing.assert_close(features.grad, expected.detach(), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_mining_and_losses_equal_a_librarys(seed: int) -> None:
     losses = pytest.importorskip("pytorch_metric_learning.losses")
@@ -106,6 +125,29 @@ def test_mining_and_losses_equal_a_librarys(seed: int) -> None:
     assert mined_triplet(features, places).item() == pytest.approx(expected.item(), rel=1e-5)
     expected = losses.ContrastiveLoss(pos_margin=0, neg_margin=1)(features, places)
     assert contrastive(features, places).item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = losses.GeneralizedLiftedStructureLoss(neg_margin=1, pos_margin=0)(features, places)
+    assert lifted_structure(features, places).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_circle_loss_equals_a_librarys_for_an_anchor_with_all_pairs(seed: int) -> None:
+    """The library sums each anchor's pairs: one anchor in a plane is given the pairs of all."""
+    losses = pytest.importorskip("pytorch_metric_learning.losses")
+    torch.manual_seed(seed)
+    places = torch.randint(0, 4, (12,))
+    features = torch.randn(12, 6) + F.one_hot(places, 6)
+    first, second = torch.triu_indices(12, 12, offset=1)
+    cosines = F.cosine_similarity(features[first], features[second])
+    partners = torch.stack([cosines, (1 - cosines.square()).sqrt()], dim=1)
+    anchor = torch.tensor([[1.0, 0.0]])
+    expected = losses.CircleLoss(m=0.25, gamma=32)(
+        anchor,
+        torch.tensor([1]),
+        ref_emb=partners,
+        ref_labels=(places[first] == places[second]).int(),
+    )
+    assert expected > 1
+    assert 12 * circle(features, places).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def _indices(mask: Tensor) -> set[tuple[int, ...]]:
@@ -130,7 +172,19 @@ def test_mined_soft_margin_equals_a_loop_over_triplets() -> None:
     assert mined_soft_margin(features, places).item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", [mined_triplet, mined_soft_margin, contrastive])
+def test_rows_without_positives_are_only_pushed_apart_by_lifted_structure() -> None:
+    features = F.normalize(torch.randn(3, 4))
+    between = [(features[a] - features[b]).norm() for a, b in ((0, 1), (0, 2), (1, 2))]
+    near = [(1 - d).exp().item() for d in between]
+    rows = [near[0] + near[1], near[0] + near[2], near[1] + near[2]]
+    expected = sum(max(math.log(row), 0) for row in rows) / 3
+    loss = lifted_structure(features, torch.arange(3))
+    assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", [mined_triplet, mined_soft_margin, contrastive, lifted_structure, circle]
+)
 def test_batches_without_positive_pairs_keep_their_gradients_finite(loss: Callable) -> None:
     features = torch.randn(4, 8, requires_grad=True)
     loss(features, torch.arange(4)).backward()

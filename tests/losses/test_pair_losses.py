@@ -1,13 +1,11 @@
 """Losses between paired views against the authors' numbers, in double precision."""
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from authors_losses import LOG_SCALE, ROWS, check, leaves, two_views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -19,56 +17,7 @@ from skyfix.losses.alignment import map_alignment
 from skyfix.losses.info_nce import info_nce, weighted_info_nce
 from skyfix.losses.soft_margin import weighted_soft_margin
 
-RELATIVE = 1e-9
-LOG_SCALE = 2.659260036932778
-ROWS, MAPS, ALIGNED = (16, 64), (16, 24, 4, 4), (16, 20, 9)
-
-
-@pytest.fixture(scope="module")
-def cases(golden: Path) -> dict[str, dict]:
-    files = [golden / "losses_global" / f"losses_{kind}.json" for kind in ("tf", "torch")]
-    return {case["name"]: case for path in files for case in json.loads(path.read_text())["losses"]}
-
-
-@pytest.fixture(scope="module")
-def draw(fill_global: ModuleType) -> Callable[..., Tensor]:
-    def make(name: str, shape: tuple[int, ...], rule: str = "normal") -> Tensor:
-        drawn = getattr(fill_global, rule)(f"dev/losses_global/{name}", list(shape))
-        return torch.from_numpy(drawn)
-
-    return make
-
-
-def check(loss: Tensor, case: dict, inputs: dict[str, Tensor]) -> None:
-    loss.backward()
-    assert loss.item() == pytest.approx(case["value"], rel=RELATIVE)
-    norms = case["grad_norms"]
-    if isinstance(norms, list):
-        norms = dict(zip(inputs, norms, strict=True))
-    for name, norm in norms.items():
-        gradient = inputs[name].grad
-        assert gradient is not None
-        assert gradient.norm().item() == pytest.approx(norm, rel=RELATIVE, abs=1e-13), name
-        if "grad_first4" in case and gradient.ndim:
-            first = torch.tensor(case["grad_first4"][name], dtype=torch.float64)
-            torch.testing.assert_close(gradient.flatten()[:4], first, rtol=RELATIVE, atol=1e-13)
-
-
-def leaves(**tensors: Tensor) -> dict[str, Tensor]:
-    return {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
-
-
-def two_views(name: str, draw: Callable, unit: bool) -> tuple[Tensor, Tensor]:
-    """The fixtures' rows: unrelated draws, or the second view made from the first."""
-    first, second = draw("sat", ROWS), draw("grd", ROWS)
-    if unit:
-        first, second = F.normalize(first), F.normalize(second)
-    if "unrelated" in name or "_raw" in name:
-        return first, second
-    second = 0.35 * first + second
-    return first, F.normalize(second) if unit else second
-
-
+MAPS, ALIGNED = (16, 24, 4, 4), (16, 20, 9)
 SOFT_MARGINS = [
     *(
         f"cvmnet_weighted_soft_margin_{rows}_hard{hardest}"
@@ -107,6 +56,16 @@ def test_without_near_pairs_and_at_twice_the_weight_it_is_transgeos(
         unit = (F.normalize(x) for x in inputs.values())
         loss = weighted_soft_margin(*unit, alpha=alpha / 2, constant_terms=False)
         check(loss, case, inputs)
+
+
+def test_equal_embeddings_cost_what_they_cost_the_authors(cases: dict, draw: Callable) -> None:
+    case = cases["cvmnet_weighted_soft_margin_all_equal"]
+    inputs = leaves(**dict.fromkeys(("satellite", "ground"), _equal_rows(draw)))
+    check(weighted_soft_margin(**inputs, alpha=case["params"]["alpha"]), case, inputs)
+
+
+def _equal_rows(draw: Callable) -> Tensor:
+    return F.normalize(draw("sat", ROWS)[:1]).expand(ROWS)
 
 
 @given(st.integers(2, 20))
@@ -222,3 +181,15 @@ def test_losses_of_heat_groups_equal_the_authors(
         "mse": lambda: F.mse_loss(F.normalize(rows["x"]), F.normalize(rows["y"])),
     }[kind]()
     check(loss, cases[f"camp_blocks_{kind}_blocks{groups}"], inputs)
+
+
+def test_groups_of_the_satellite_map_are_compared_as_by_the_authors(
+    cases: dict, draw: Callable
+) -> None:
+    """DAC's code builds this loss, which compares a view with itself, but does not train by it."""
+    case = cases["dac_blocks_infonce_as_shipped"]
+    log_scale = torch.tensor(LOG_SCALE, dtype=torch.float64)
+    inputs = leaves(x=draw("map1", MAPS), logit_scale=log_scale)
+    cells = inputs["x"].flatten(2).transpose(1, 2)
+    rows = heat_groups(cells, case["params"]["blocks"]).flatten(1)
+    check(info_nce(rows, rows, inputs["logit_scale"].exp()), case, inputs)

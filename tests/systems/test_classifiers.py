@@ -1,4 +1,4 @@
-"""Variants of the classifying baselines: pooling, added metric losses, LCM."""
+"""Variants of the classifying baselines: pooling, added losses, LCM."""
 
 import pytest
 import torch
@@ -6,7 +6,11 @@ from torch.nn import functional as F
 
 from skyfix import systems
 from skyfix.errors import SkyfixError
+from skyfix.losses.circle import circle
+from skyfix.losses.classification import part_cross_entropy
 from skyfix.losses.contrastive import contrastive
+from skyfix.losses.decorrelation import decorrelation
+from skyfix.losses.lifted import lifted_structure
 from skyfix.losses.mined_triplet import mined_soft_margin, mined_triplet
 from skyfix.systems.part_system import PartSystem
 from skyfix.systems.system import Batch
@@ -16,6 +20,8 @@ LOSSES = {
     "triplet": mined_triplet,
     "contrastive": contrastive,
     "soft_margin": mined_soft_margin,
+    "lifted": lifted_structure,
+    "circle": circle,
 }
 PLACES = {"satellite": torch.tensor([0, 1, 2]), "drone": torch.tensor([2, 0, 0, 1])}
 
@@ -78,6 +84,39 @@ def test_gem_pooling_with_exponent_one_is_the_average() -> None:
     torch.testing.assert_close(gem.pool(maps), plain.pool(maps))
     gem.get_parameter("gem.exponent").data.fill_(3.0)
     assert (gem.pool(maps) > plain.pool(maps)).all()
+
+
+def test_swin_with_decorrelation_standardizes_the_pooled_maps_of_pairs() -> None:
+    torch.manual_seed(0)
+    system = systems.create("swin", **TINY, decorrelation=0.25, dropout=0.0).train()
+    assert isinstance(system, PartSystem)
+    places = torch.tensor([3, 0, 1, 4])
+    images = {view: torch.randn(4, 3, 64, 64) for view in PLACES}
+    terms = system.objective(Batch(images, dict.fromkeys(PLACES, places)))
+    maps = [system.backbone(x).mean(dim=(2, 3)) for x in images.values()]
+    for view, vectors in zip(PLACES, maps, strict=True):
+        logits = system.heads.classify(system.heads.embed(vectors[:, None]))
+        expected = 0.75 * part_cross_entropy(logits, places)
+        torch.testing.assert_close(terms[f"classification_{view}"], expected)
+    spread = [((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()) for x in maps]
+    expected = 0.25 * decorrelation(spread[0], spread[1], off_diagonal=0.002)
+    torch.testing.assert_close(terms["decorrelation"], expected, rtol=1e-4, atol=0)
+    assert terms["total"] == sum(term for name, term in terms.items() if name != "total")
+
+
+@pytest.mark.parametrize("drone", [[0, 2, 1], [0, 0, 1, 1, 2, 2]])
+def test_decorrelation_of_other_places_is_refused(drone: list[int]) -> None:
+    system = systems.create("swin", **TINY, decorrelation=0.1)
+    places = {"satellite": torch.arange(3), "drone": torch.tensor(drone)}
+    images = {view: torch.zeros(len(x), 3, 64, 64) for view, x in places.items()}
+    with pytest.raises(SkyfixError, match=r"--set sampler\.pairing=places"):
+        system.objective(Batch(images, places))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_shares_of_decorrelation_are_checked(share: float) -> None:
+    with pytest.raises(SkyfixError, match="decorrelation must be from 0 to below 1"):
+        systems.create("swin", decorrelation=share)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from parity import Authors
 from skyfix import systems
 from skyfix.errors import SkyfixError
 from skyfix.losses import triplet
+from skyfix.losses.focal import focal
 from skyfix.systems.denseuav import DenseUAV
 from skyfix.systems.system import Batch
 
@@ -74,6 +75,19 @@ def test_triplet_losses_see_both_views_together(option: str, loss: object) -> No
     torch.testing.assert_close(system.pair_loss(satellite, drone, (places, places)), expected)
 
 
+def test_focal_loss_takes_the_place_of_cross_entropy_alone() -> None:
+    places = torch.arange(3)
+    images = {view: torch.randn(3, 3, 64, 64) for view in ("satellite", "drone")}
+    given = Batch(images, dict.fromkeys(images, places))
+    plain, focused = tiny(head="fsra").eval(), tiny(head="fsra", classification="focal").eval()
+    terms = focused.objective(given)
+    for view, x in images.items():
+        logits = focused.heads.classify(focused.part_embeddings(x))
+        torch.testing.assert_close(terms[f"classification_{view}"], focal(logits, places))
+    for name in ("triplet", "divergence"):
+        torch.testing.assert_close(terms[name], plain.objective(given)[name])
+
+
 def test_views_in_another_order_diverge_alike() -> None:
     system = tiny().eval()
     satellite, drone = torch.randn(3, 3, 64, 64), torch.randn(3, 3, 64, 64)
@@ -93,6 +107,7 @@ def test_views_in_another_order_diverge_alike() -> None:
     [
         ({"head": "netvlad"}, "Unknown head 'netvlad'. Choose one of: average"),
         ({"triplet": "semi"}, "Unknown triplet 'semi'"),
+        ({"classification": "arc"}, "Unknown classification 'arc'. Choose one of: cross_entropy"),
         ({"regions": 3}, "head='average' has one part"),
     ],
 )

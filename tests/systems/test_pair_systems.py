@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from skyfix import systems
 from skyfix.errors import SkyfixError
 from skyfix.losses.info_nce import info_nce, weighted_info_nce
+from skyfix.losses.semihard_triplet import semihard_triplet
 from skyfix.systems.aligned_system import AlignedSystem
 from skyfix.systems.camp import CAMP
 from skyfix.systems.pair_system import PairSystem
@@ -205,6 +206,24 @@ def test_overlaps_weight_game4loc() -> None:
     assert system.objective(batch)["total"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_game4loc_with_triplets_compares_both_views_together() -> None:
+    torch.manual_seed(0)
+    system = systems.create("game4loc", **TINY, loss="triplet").eval()
+    images = {view: torch.randn(4, 3, 128, 128) for view in ("drone", "satellite")}
+    # Two pairs of one place are no negatives of each other.
+    places = torch.tensor([2, 0, 2, 1])
+    overlaps = torch.ones(4)
+    given = Batch(images, dict.fromkeys(images, places), overlaps)
+    terms = system.objective(given)
+    assert isinstance(system, PairSystem)
+    rows = torch.cat([system.backbone.vector(images[view]) for view in ("satellite", "drone")])
+    expected = semihard_triplet(rows, torch.cat([places, places]))
+    assert expected > 0
+    torch.testing.assert_close(terms["triplet"], expected)
+    assert set(terms) == {"triplet", "total"}
+    assert terms["total"] == terms["triplet"]
+
+
 def test_camps_positions_fit_other_sizes() -> None:
     system = systems.create("camp", **TINY)
     assert isinstance(system, CAMP)
@@ -244,6 +263,7 @@ def test_images_that_are_no_pairs_are_refused(batch: Batch, message: str) -> Non
         ("sample4geo", {"input_px": 16}, "at least 32, not 16"),
         ("dac", {"places": 0}, "dac needs at least one place"),
         ("camp", {"backbone": "convnext_huge"}, "Unknown backbone"),
+        ("game4loc", {"loss": "hinge"}, "Unknown loss 'hinge'. Choose one of: info_nce, triplet"),
     ],
 )
 def test_unfit_options_are_named(name: str, options: dict, message: str) -> None:

@@ -1,10 +1,10 @@
 """Contrastive losses: pull positive pairs together, push negative pairs apart."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.losses.distances import unit_distances
+from skyfix.losses.pairs import pair_masks
 from skyfix.losses.reduction import Reduction, mean_of_positive, reduced
 
 
@@ -34,8 +34,7 @@ def contrastive(
         places: ``(N,)`` class indices.
     """
     distance = unit_distances(features)
-    same_place = places[:, None] == places
-    own = torch.eye(len(places), dtype=torch.bool, device=places.device)
-    pull = F.relu(distance - positive_margin)[same_place & ~own]
-    push = F.relu(negative_margin - distance)[~same_place]
+    positives, negatives = pair_masks(places)
+    pull = F.relu(distance - positive_margin)[positives]
+    push = F.relu(negative_margin - distance)[negatives]
     return mean_of_positive(pull) + mean_of_positive(push)

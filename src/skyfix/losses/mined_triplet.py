@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from skyfix.losses.distances import unit_distances
+from skyfix.losses.distances import triplet_gaps
+from skyfix.losses.pairs import pair_masks
 from skyfix.losses.reduction import mean_of_positive
 
 EPSILON = 0.1
@@ -23,12 +24,11 @@ def informative_pairs(features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
     """
     unit = F.normalize(features.detach())
     similarity = unit @ unit.T
-    same_place = places[:, None] == places
-    positives = same_place & ~torch.eye(len(places), dtype=torch.bool, device=places.device)
-    nearest = similarity.masked_fill(same_place, -torch.inf).amax(dim=1, keepdim=True)
+    positives, negatives = pair_masks(places)
+    nearest = similarity.masked_fill(~negatives, -torch.inf).amax(dim=1, keepdim=True)
     farthest = similarity.masked_fill(~positives, torch.inf).amin(dim=1, keepdim=True)
     hard_positives = positives & (similarity - EPSILON < nearest)
-    hard_negatives = ~same_place & (similarity + EPSILON > farthest)
+    hard_negatives = negatives & (similarity + EPSILON > farthest)
     return hard_positives, hard_negatives
 
 
@@ -39,8 +39,8 @@ def mined_triplet(features: Tensor, places: Tensor, margin: float = 0.3) -> Tens
         features: ``(N, D)``; d is the distance of the rows scaled to unit length.
         places: ``(N,)`` class indices.
     """
-    differences, triplets = _triplets(features, places)
-    return mean_of_positive(F.relu(differences + margin)[triplets])
+    gaps, triplets = _triplets(features, places)
+    return mean_of_positive(F.relu(gaps + margin)[triplets])
 
 
 def mined_soft_margin(features: Tensor, places: Tensor, alpha: float = 10.0) -> Tensor:
@@ -50,13 +50,11 @@ def mined_soft_margin(features: Tensor, places: Tensor, alpha: float = 10.0) -> 
         features: ``(N, D)``; d is the distance of the rows scaled to unit length.
         places: ``(N,)`` class indices.
     """
-    differences, triplets = _triplets(features, places)
-    return mean_of_positive(F.softplus(alpha * differences)[triplets])
+    gaps, triplets = _triplets(features, places)
+    return mean_of_positive(F.softplus(alpha * gaps)[triplets])
 
 
 def _triplets(features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
     """d_ap - d_an for all (a, p, n), and which of them are triplets of mined pairs."""
-    distance = unit_distances(features)
     positives, negatives = informative_pairs(features, places)
-    differences = distance[:, :, None] - distance[:, None, :]
-    return differences, positives[:, :, None] & negatives[:, None, :]
+    return triplet_gaps(features), positives[:, :, None] & negatives[:, None, :]

@@ -28,13 +28,19 @@ class BranchSystem(PartSystem):
             places: class indices ``(N,)`` of the satellite images, ``(M,)`` of the drone images.
         """
 
+    def classification_loss(self, logits: Tensor, places: Tensor) -> Tensor:
+        """Mean over images and parts of logits ``(N, K, places)``: cross-entropy."""
+        return mean_cross_entropy(logits, places)
+
     def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of each view and the loss between them, all averaged over parts."""
+        """Classification of each view and the loss between them, all averaged over parts."""
         features, logits, terms = {}, {}, {}
         for view, images in batch.images.items():
             embeddings = self.part_embeddings(images)
             features[view], logits[view] = self.heads.features_and_logits(embeddings)
-            terms[f"classification_{view}"] = mean_cross_entropy(logits[view], batch.places[view])
+            terms[f"classification_{view}"] = self.classification_loss(
+                logits[view], batch.places[view]
+            )
         places = (batch.places["satellite"], batch.places["drone"])
         satellite, drone = (features[view].transpose(0, 1) for view in ("satellite", "drone"))
         terms["triplet"] = self.pair_loss(satellite, drone, places)

@@ -11,6 +11,7 @@ from skyfix.errors import SkyfixError
 from skyfix.layers.heat_groups import heat_groups
 from skyfix.layers.partition import square_rings
 from skyfix.layers.pooling import average_parts
+from skyfix.losses.focal import focal
 from skyfix.losses.triplet import (
     batch_hard_triplet,
     cross_view_triplet,
@@ -24,6 +25,7 @@ from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
 
 Head = Literal["average", "maximum", "average_maximum", "class", "gem", "fsra", "lpn"]
+Classification = Literal["cross_entropy", "focal"]
 Triplet = Literal["soft", "hardest", "mean_negative", "cross_view"]
 
 _ONE_PART: dict[str, Callable[[Tensor], Tensor]] = {
@@ -57,9 +59,10 @@ class DenseUAV(BranchSystem):
         regions: groups or rings of the heads that have several; 0 means 3 groups or 4 rings.
         triplet: ``soft`` is the paper's, weight 3; the others have margin 0.3: ``hardest`` and
             ``mean_negative`` over all images, ``cross_view`` as in FSRA.
+        classification: ``cross_entropy`` (the paper) or ``focal`` (weight 0.25, exponent 2).
 
     Raises:
-        SkyfixError: unknown head or triplet, or regions for a head of one part.
+        SkyfixError: unknown head, triplet or classification, or regions for a head of one part.
     """
 
     name = "denseuav"
@@ -90,8 +93,13 @@ class DenseUAV(BranchSystem):
         head: Head = "average",
         regions: int = 0,
         triplet: Triplet = "soft",
+        classification: Classification = "cross_entropy",
     ) -> None:
-        for option, value, choices in (("head", head, Head), ("triplet", triplet, Triplet)):
+        for option, value, choices in (
+            ("head", head, Head),
+            ("triplet", triplet, Triplet),
+            ("classification", classification, Classification),
+        ):
             if value not in get_args(choices):
                 listed = ", ".join(get_args(choices))
                 raise SkyfixError(f"Unknown {option} {value!r}. Choose one of: {listed}.")
@@ -99,7 +107,7 @@ class DenseUAV(BranchSystem):
             raise SkyfixError(f"The number of regions must be 0 or more, not {regions}.")
         if regions and head not in _REGIONS:
             raise SkyfixError(f"head={head!r} has one part. Leave regions at 0, or choose fsra.")
-        self.head, self.triplet = head, triplet
+        self.head, self.triplet, self.classification = head, triplet, classification
         self.regions = regions or _REGIONS.get(head, 0)
         super().__init__(
             backbone,
@@ -130,6 +138,12 @@ class DenseUAV(BranchSystem):
             rings = square_rings(*feature_map.shape[-2:], self.regions)
             return torch.cat([features[:, :1], average_parts(feature_map, rings)], dim=1)
         return _ONE_PART[self.head](features).unsqueeze(1)
+
+    def classification_loss(self, logits: Tensor, places: Tensor) -> Tensor:
+        """The classification loss that was asked for."""
+        if self.classification == "focal":
+            return focal(logits, places)
+        return super().classification_loss(logits, places)
 
     def pair_loss(self, satellite: Tensor, drone: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
         """The triplet loss that was asked for."""

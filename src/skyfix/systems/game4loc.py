@@ -1,12 +1,19 @@
 """Game4Loc: InfoNCE weighted by how much the footprints of a pair overlap."""
 
+from typing import Literal, get_args
+
+import torch
 from torch import Tensor
 
+from skyfix.errors import SkyfixError
 from skyfix.losses.info_nce import weighted_info_nce
+from skyfix.losses.semihard_triplet import semihard_triplet
 from skyfix.systems.pair_system import PairSystem, paired
 from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Batch, Citation
+
+Loss = Literal["info_nce", "triplet"]
 
 
 @register
@@ -22,6 +29,11 @@ class Game4Loc(PairSystem):
         backbone: name of a timm network, with the tag of its weights.
         input_px: side of the square input in px.
         sharpness: how fast a label grows sure with the overlap, k in the paper.
+        loss: ``info_nce`` (the paper), or ``triplet``, which the authors' code holds as well:
+            margin 0.2 on semi-hard triplets of both views together, whatever the overlaps.
+
+    Raises:
+        SkyfixError: unknown loss.
     """
 
     name = "game4loc"
@@ -45,12 +57,19 @@ class Game4Loc(PairSystem):
         backbone: str = "vit_base_patch16_rope_reg1_gap_256.sbb_in1k",
         input_px: int = 384,
         sharpness: float = 5.0,
+        loss: Loss = "info_nce",
     ) -> None:
+        if loss not in get_args(Loss):
+            raise SkyfixError(f"Unknown loss {loss!r}. Choose one of: {', '.join(get_args(Loss))}.")
         super().__init__(backbone, input_px)
-        self.sharpness = sharpness
+        self.sharpness, self.loss = sharpness, loss
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """InfoNCE, weighted if the batch knows its overlaps."""
+        """InfoNCE, weighted if the batch knows its overlaps, or the triplet loss."""
+        if self.loss == "triplet":
+            vectors = torch.cat([self.backbone.vector(images) for images in paired(batch)])
+            triplet = semihard_triplet(vectors, batch.places["satellite"].repeat(2))
+            return {"triplet": triplet, "total": triplet}
         if batch.overlaps is None:
             return super().objective(batch)
         first, second = (self.backbone.vector(images) for images in paired(batch))

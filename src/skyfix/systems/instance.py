@@ -8,19 +8,23 @@ from torch import Tensor
 
 from skyfix.errors import SkyfixError
 from skyfix.layers.gem import GeM
+from skyfix.losses.circle import circle
 from skyfix.losses.classification import part_cross_entropy
 from skyfix.losses.contrastive import contrastive
+from skyfix.losses.lifted import lifted_structure
 from skyfix.losses.mined_triplet import mined_soft_margin, mined_triplet
 from skyfix.systems.part_system import PartSystem, sum_of
 from skyfix.systems.registry import register
 from skyfix.systems.system import Batch, Citation
 
 Pooling = Literal["average", "gem"]
-Metric = Literal["none", "contrastive", "triplet", "soft_margin"]
+Metric = Literal["none", "contrastive", "triplet", "soft_margin", "lifted", "circle"]
 _METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "contrastive": contrastive,
     "triplet": mined_triplet,
     "soft_margin": mined_soft_margin,
+    "lifted": lifted_structure,
+    "circle": circle,
 }
 
 
@@ -37,9 +41,9 @@ class Instance(PartSystem):
         input_px: side of the input; 256 or 384 in the paper.
         dropout: before the classifier; 0.75 in the authors' command.
         pooling: ``average``, or ``gem`` with one learned exponent a channel.
-        metric: ``none``, ``contrastive`` (margins 0 and 1), ``triplet`` (margin 0.3) or
-            ``soft_margin`` (weight 10); the last two on triplets that a multi-similarity miner
-            keeps.
+        metric: ``none``; ``contrastive`` (margins 0 and 1); ``triplet`` (margin 0.3) or
+            ``soft_margin`` (weight 10) on triplets that a multi-similarity miner keeps;
+            ``lifted`` structure (margins 0 and 1); ``circle`` (margin 0.25, scale 32).
         merge_views: compare images across views too. Without it, as in the authors' default, a
             batch has positive pairs only where it happens to hold two images of a place in one
             view.
