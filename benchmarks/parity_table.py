@@ -49,6 +49,9 @@ compared relatively, so their absolute differences may be above one).
 | `sdpl` in the paper's form | a literal twin that cuts and pads (`tests/layers/test_partition.py`) |
 | `safa` and `cvft` with LPN's parts | the papers' equations (`tests/systems/test_ground_systems.py`) |
 
+One number among the fixtures has no counterpart: `part_prediction`, the class that LPN's authors
+log while training; skyfix logs losses only.
+
 ## Measured
 """  # noqa: E501
 
