@@ -123,10 +123,21 @@ def test_an_occupied_run_folder_is_not_overwritten(data: Path, tmp_path: Path) -
         train(other, dataset, tmp_path, "none", resume=True, device="cpu", workers=0)
 
 
-def test_a_batch_larger_than_the_data_is_refused(data: Path, tmp_path: Path) -> None:
-    config = make_config({**TINY, "sampler": {"batch_size": 64}}, "test")
-    with pytest.raises(SkyfixError, match="fewer than a batch of 64"):
-        train(config, University1652(data), tmp_path, "none", device="cpu")
+@pytest.mark.parametrize(
+    ("batch_size", "options", "message"),
+    [
+        (64, {"device": "cpu"}, "fewer than a batch of 64"),
+        (2, {"device": "abacus"}, "No device 'abacus' here"),
+        (2, {"device": "cpu", "weights": "none.pth"}, "none.pth"),
+    ],
+)
+def test_a_run_that_cannot_start_leaves_no_folder(
+    batch_size: int, options: dict[str, str], message: str, data: Path, tmp_path: Path
+) -> None:
+    config = make_config({**TINY, "sampler": {"batch_size": batch_size}}, "test")
+    with pytest.raises(SkyfixError, match=message):
+        train(config, University1652(data), tmp_path / "run", **{"weights": "none", **options})
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -148,8 +159,10 @@ def test_recipe_files_are_the_papers_recipes(path: Path) -> None:
         ("optim.rate=1", "Unknown setting in \\[optim\\]: 'rate'"),
         ("optimizer.lr=1", "Unknown recipe section"),
         ("optim.lr=fast", "must be of type float"),
-        ("optim.lr=-1", "must be zero or more"),
-        ("optim.lr=nan", "must be zero or more"),
+        ("optim.lr=-1", "must be 0 or more"),
+        ("optim.lr=nan", "must be 0 or more"),
+        ("sampler.batch_size=0", "must be 1 or more"),
+        ("schedule.decay_epochs=0", "must be 1 or more"),
         ("schedule.epochs=1.5", "must be of type int"),
         ("system.places=3", "follows from the data"),
         ("system.name=imagenet", "is not trained"),

@@ -44,14 +44,14 @@ def main(tokens: Sequence[str] | None = None) -> None:
             raise
         _fail(f"{error.name} is not installed. Install it with: pip install 'skyfix[all]'")
     except KeyboardInterrupt:
-        sys.exit(130)
+        _fail("Interrupted. What was saved is kept.", code=130)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; there is nobody left to tell.
         sys.stderr.close()
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 2) -> None:
     console = Console(file=sys.stderr, soft_wrap=True)
     console.print("skyfix:", style="bold red", end=" ")
     console.print(message, markup=False, highlight=False)
-    sys.exit(2)
+    sys.exit(code)

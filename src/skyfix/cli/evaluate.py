@@ -19,7 +19,7 @@ def evaluate(
     run: str,
     *,
     data: str,
-    direction: Direction | Literal["both"] = "drone2satellite",
+    direction: Literal[Direction, "both"] = "drone2satellite",
     distractors: Distractors = "keep",
     protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,

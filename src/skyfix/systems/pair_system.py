@@ -127,6 +127,6 @@ def paired(batch: Batch) -> tuple[Tensor, Tensor]:
     if len(satellite) != len(other):
         raise SkyfixError(
             f"{len(satellite)} satellite images and {len(other)} of the other view are no pairs. "
-            "Sample by places with --set sampler.pairing=places sampler.images_per_place=1."
+            "Sample by places with --set sampler.pairing=places --set sampler.images_per_place=1."
         )
     return satellite, other

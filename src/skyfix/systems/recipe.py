@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from skyfix.errors import SkyfixError
 
+AT_LEAST_ONE = {"least": 1}
+"""Of settings that count something there must be one of."""
+
 
 @dataclass(frozen=True)
 class Optim:
@@ -41,9 +44,9 @@ class Schedule:
     """
 
     kind: Literal["step", "multistep", "cosine", "constant"] = "step"
-    epochs: int = 120
+    epochs: int = field(default=120, metadata=AT_LEAST_ONE)
     steps: int = 0
-    decay_epochs: int = 80
+    decay_epochs: int = field(default=80, metadata=AT_LEAST_ONE)
     decay: float = 0.1
     milestones: tuple[int, ...] = ()
     warmup_epochs: float = 0.0
@@ -97,8 +100,8 @@ class Sampler:
     """
 
     pairing: Literal["views", "places"] = "views"
-    batch_size: int = 8
-    images_per_place: int = 1
+    batch_size: int = field(default=8, metadata=AT_LEAST_ONE)
+    images_per_place: int = field(default=1, metadata=AT_LEAST_ONE)
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,9 @@ def _checked(part: Any, section: str, name: str, value: Any) -> Any:
     if type(value) is not type(default):
         kind = type(default).__name__
         raise SkyfixError(f"{section}.{name} must be of type {kind}, not {value!r}.")
-    if type(value) in (int, float) and not 0 <= value < float("inf"):
-        raise SkyfixError(f"{section}.{name} must be zero or more, not {value!r}.")
+    least = type(part).__dataclass_fields__[name].metadata.get("least", 0)
+    if type(value) in (int, float) and not least <= value < float("inf"):
+        raise SkyfixError(f"{section}.{name} must be {least} or more, not {value!r}.")
     return value
 
 

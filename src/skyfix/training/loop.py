@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from skyfix.datasets.contract import PlaceSet
 from skyfix.errors import SkyfixError
+from skyfix.inference.embedder import choose_device
 from skyfix.progress import Counter, counting
 from skyfix.systems import create, save
 from skyfix.systems.preprocess import normalized
@@ -61,7 +62,7 @@ def train(
         out: run folder: ``model.safetensors``, ``system.json`` and ``training/``.
         weights: where the backbone starts from: ``imagenet``, ``none`` or a weight file.
         resume: go on with the run in ``out``; the result is the one of an unbroken run.
-        device: ``auto`` or ``cpu``; mixed precision on CUDA only.
+        device: ``auto``, ``cpu`` or ``cuda``; mixed precision on CUDA only.
         seed: decides initial weights, order and augmentation.
         save_every: steps between saved states.
         workers: processes that load images.
@@ -72,7 +73,8 @@ def train(
     out = Path(out)
     views = {view: _view_images(dataset, view) for view in system_class(config.system).views}
     places = 1 + max(int(images.classes.max()) for images in views.values())
-    saved = run_state.begin(out, {**config.to_json(), "places": places, "seed": seed}, resume)
+    asked = {**config.to_json(), "places": places, "seed": seed}
+    saved = run_state.saved_state(out, asked, resume)
     torch.manual_seed(seed)
     options = {"places": places} if takes_places(config.system) else {}
     system = create(config.system, **options, **config.options)
@@ -80,6 +82,7 @@ def train(
     if weights != "none" and saved is None:
         system.load_backbone(weights)
     run = _Run(system, _steps(system, views, seed), out, device, workers)
+    run_state.begin(out, asked)
     loss = run.go(saved, save_every)
     provenance = {**config.to_json(), "seed": seed, "steps": run.total, "weights": weights}
     save(system, out, provenance)
@@ -92,7 +95,7 @@ class _Run:
     def __init__(
         self, system: System, steps: StepDataset, out: Path, device: str, workers: int
     ) -> None:
-        cuda = torch.cuda.is_available() and device != "cpu"
+        cuda = choose_device(device).type == "cuda"
         self._accelerator = Accelerator(cpu=not cuda, mixed_precision="fp16" if cuda else "no")
         optimizer = _optimizer(system)
         self._rates = [group["lr"] for group in optimizer.param_groups]
@@ -205,7 +208,7 @@ def _optimizer(system: System) -> torch.optim.Optimizer:
             groups,
             momentum=optim.momentum,
             weight_decay=optim.weight_decay,
-            nesterov=optim.nesterov,
+            nesterov=optim.nesterov and optim.momentum > 0,
         )
     kind = torch.optim.Adam if optim.kind == "adam" else torch.optim.AdamW
     return kind(groups, weight_decay=optim.weight_decay)

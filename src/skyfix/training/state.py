@@ -15,8 +15,13 @@ FOLDER = "training"
 _STATE, _CONFIG, _LOG = "state.pt", "config.json", "log.csv"
 
 
-def begin(run: Path, config: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    """Open a run folder; the saved state if there is one to go on from.
+def begin(run: Path, config: dict[str, Any]) -> None:
+    """Write down what is going to run, once everything that could be refused has been looked at."""
+    write_json(run / FOLDER / _CONFIG, config)
+
+
+def saved_state(run: Path, config: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """The saved state of a run folder if there is one to go on from.
 
     Raises:
         SkyfixError: the folder holds a run and ``resume`` is off, or a run of another
@@ -24,7 +29,6 @@ def begin(run: Path, config: dict[str, Any], resume: bool) -> dict[str, Any] | N
     """
     folder = run / FOLDER
     if not (folder / _CONFIG).exists():
-        write_json(folder / _CONFIG, config)
         return None
     if not resume:
         raise SkyfixError(
