@@ -32,7 +32,7 @@ def list_systems() -> None:
             paper.code_licence, f", {paper.code_licence}"
         )
         lines = (
-            f"[bold]{name}[/]",
+            f"[bold]{name}[/]: {paper.title}",
             f"{paper.venue} {paper.year}{licence}",
             sizes.backbone,
             sizes.losses,
