@@ -47,6 +47,7 @@ def trained(name: str, data: University1652, work: Path, steps: int) -> Path:
             "decay": 0.1,
         },
         "sampler": {"batch_size": BATCH},
+        "validation": {"select": "last"},
     }
     run = work / f"{name}_{steps}"
     if not (run / "system.json").exists():

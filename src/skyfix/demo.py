@@ -118,6 +118,7 @@ def _config(steps: int) -> TrainConfig:
         "optim": {"lr": 0.002, "backbone_scale": 0.3},
         "schedule": {"steps": steps},
         "sampler": {"batch_size": 8},
+        "validation": {"select": "last"},
     }
     return make_config(sections, "the demo")
 

@@ -77,6 +77,7 @@ def test_training_tells_the_system(
         "system": {"name": "mbf", **TINY},
         "schedule": {"steps": 1},
         "sampler": {"batch_size": 3},
+        "validation": {"select": "last"},
     }
     train(make_config(settings, "test"), data, tmp_path, "none", device="cpu", workers=0)
     (altitudes_m,) = told

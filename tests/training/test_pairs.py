@@ -24,6 +24,7 @@ TINY = [
     "system.ground_width_px=96",
     "schedule.steps=2",
     "sampler.batch_size=3",
+    "validation.select=last",
 ]
 
 

@@ -18,11 +18,17 @@ def train(
     device: str = "auto",
     seed: int = 0,
     save_every: int = 100,
+    tensorboard: bool = False,
 ) -> None:
     """Train a system and write its checkpoint folder.
 
     Example: `skyfix train recipes/sdpl.toml --data university1652:ROOT --out runs/sdpl
     --set system.backbone=tf_efficientnet_lite0 --set system.input_px=128`
+
+    Several processes: `torchrun --nproc-per-node 2 -m skyfix train ...`
+
+    A tenth of the training places is kept apart to choose the checkpoint by; papers train on all
+    places and take the last state: `--set validation.select=last`.
 
     Parameters
     ----------
@@ -44,8 +50,9 @@ def train(
         Decides initial weights, order and augmentation.
     save_every
         Steps between saved states.
+    tensorboard
+        Log for TensorBoard as well (needs skyfix[tensorboard]).
     """
-    from skyfix.datasets.contract import labelled
     from skyfix.datasets.registry import open_dataset
     from skyfix.training.config import read_config
     from skyfix.training.loop import train as run
@@ -53,13 +60,14 @@ def train(
     config = read_config(recipe, settings)
     result = run(
         config,
-        labelled(open_dataset(data)),
+        open_dataset(data),
         out,
         weights=weights,
         resume=resume,
         device=device,
         seed=seed,
         save_every=save_every,
+        tensorboard=tensorboard,
     )
     for problem in result.unreadable:
         show(f"[yellow]left out:[/] {problem}")

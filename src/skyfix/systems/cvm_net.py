@@ -52,7 +52,9 @@ class CVMNet(GroundSystem):
         code="david-husx/crossview_localisation",
         code_licence="none",
     )
-    paper_recipe = paired_recipe(batch_size=12, epochs=5)
+    paper_recipe = paired_recipe(batch_size=12, epochs=5).replaced(
+        "augment", {"quarter_turns": "satellite", "satellite_zoom": 0.316}
+    )
     author_names: ClassVar[dict[str, str]] = {
         "netvlad_sat/cluster_weights": "vlad.satellite.assignment.weight",
         "netvlad_sat/cluster_biases": "vlad.satellite.assignment.bias",

@@ -40,7 +40,10 @@ class DAC(AlignedSystem):
         code="SummerpanKing/DAC",
         code_licence="Apache-2.0",
     )
-    paper_recipe = pair_recipe(24)
+    paper_recipe = pair_recipe(24).replaced(
+        "augment",
+        {"satellite_jitter": (0.15, 0.3, 0.3, 0.3), "photo_jitter": (0.15, 0.7, 0.3, 0.3)},
+    )
 
     def __init__(
         self,

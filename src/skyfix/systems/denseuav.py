@@ -77,11 +77,16 @@ class DenseUAV(BranchSystem):
     paper_recipe = Recipe(
         optim=Optim(lr=0.01, backbone_scale=0.3),
         schedule=Schedule(kind="multistep", epochs=120, milestones=(70, 110), decay=0.1),
-        augment=Augment(pad_px=0, satellite_rotation_deg=180.0),
+        augment=Augment(
+            pad_px=0,
+            satellite_rotation_deg=180.0,
+            photo_turn=0.5,
+            satellite_erasing=0.3,
+            erased=0.3,
+        ),
         sampler=Sampler(pairing="places", batch_size=16),
     )
-    """The authors' command. Not applied: random turning of drone photos inside their inscribed
-    square (probability 0.5) and random erasing of satellite images (probability 0.3)."""
+    """The authors' command."""
     divergence = True
 
     def __init__(

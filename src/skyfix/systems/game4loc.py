@@ -48,8 +48,14 @@ class Game4Loc(PairSystem):
     paper_recipe = Recipe(
         optim=Optim(kind="adamw", lr=1e-4, backbone_scale=1.0, weight_decay=0.01, clip_value=100),
         schedule=Schedule(kind="cosine", epochs=5, warmup_epochs=0.1),
-        augment=Augment(pad_px=0, satellite_rotation_deg=0.0, flip=0.0),
-        sampler=Sampler(pairing="places", batch_size=64),
+        augment=Augment(
+            pad_px=0,
+            satellite_rotation_deg=0.0,
+            flip=0.0,
+            joint_flip=0.5,
+            quarter_turns="photo",
+        ),
+        sampler=Sampler(pairing="links", batch_size=64),
     )
 
     def __init__(

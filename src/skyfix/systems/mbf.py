@@ -18,7 +18,7 @@ from skyfix.losses.classification import part_cross_entropy
 from skyfix.losses.mined_triplet import mined_triplet
 from skyfix.systems.part_system import EMBEDDING_WIDTH, check_sizes, head_key, sum_of
 from skyfix.systems.preprocess import imagenet_preprocess
-from skyfix.systems.recipe import Optim, Recipe, Sampler, Schedule
+from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Batch, Citation, System
 from skyfix.views import View
@@ -66,10 +66,11 @@ class MBF(System):
     paper_recipe = Recipe(
         optim=Optim(lr=0.01, backbone_scale=0.1, weight_decay=1e-4),
         schedule=Schedule(epochs=80, decay_epochs=25, decay=0.5, warmup_epochs=5.0),
+        augment=Augment(flipped="satellite", photo_perspective=0.5),
         sampler=Sampler(batch_size=16),
     )
     """The authors' command. They warm up the loss, which scales the gradients as a warm-up of the
-    rates does. Not applied: random perspective of drone photos."""
+    rates does."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from skyfix.losses.triplet import cross_view_triplet
 from skyfix.systems.branch_system import NORM_SPREAD, BranchSystem
 from skyfix.systems.convnext_names import BRANCHES, attention_key, timm_name
 from skyfix.systems.part_system import head_key
-from skyfix.systems.recipe import Optim, Recipe, Sampler, Schedule
+from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
 
@@ -37,10 +37,16 @@ class MCCG(BranchSystem):
     paper_recipe = Recipe(
         optim=Optim(lr=0.01, backbone_scale=0.3),
         schedule=Schedule(kind="multistep", epochs=200, milestones=(80, 120), decay=0.1),
+        augment=Augment(
+            jitter=1.0,
+            satellite_jitter=(0.1, 0.1, 0.1, 0.0),
+            photo_jitter=(0.1, 0.1, 0.1, 0.0),
+            photo_policy=1.0,
+            photo_erasing=0.5,
+        ),
         sampler=Sampler(pairing="places", batch_size=8),
     )
-    """The authors' command. Not applied: colour jitter, AutoAugment's ImageNet policy and random
-    erasing, which their flags switch on by default."""
+    """The authors' command, with the augmentation that their flags switch on by default."""
 
     def __init__(
         self,

@@ -32,15 +32,25 @@ def pair_recipe(batch_size: int, epochs: int = 1, warmup_epochs: float = 0.1) ->
         epochs: of the authors, each 54 of the recipe's.
         warmup_epochs: likewise.
 
-    Not in the recipe: augmentation with colour jitter, JPEG noise, blur and dropped patches,
-    joint mirroring of both views and quarter turns of the satellite image.
+    Images get colour jitter, JPEG noise, blur and dropped patches; both views are mirrored together
+    and the satellite image turns by quarters.
     """
     return Recipe(
         optim=Optim(kind="adamw", lr=1e-3, backbone_scale=1.0, weight_decay=0.01, clip_value=100),
         schedule=Schedule(
             kind="cosine", epochs=epochs * _EPOCH, warmup_epochs=warmup_epochs * _EPOCH
         ),
-        augment=Augment(pad_px=0, satellite_rotation_deg=0.0, flip=0.0),
+        augment=Augment(
+            pad_px=0,
+            satellite_rotation_deg=0.0,
+            flip=0.0,
+            joint_flip=0.5,
+            quarter_turns="satellite",
+            jitter=0.5,
+            jpeg=0.5,
+            blur=0.3,
+            dropped_patches=0.3,
+        ),
         sampler=Sampler(pairing="places", batch_size=batch_size),
     )
 

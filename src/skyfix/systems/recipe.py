@@ -19,6 +19,11 @@ class Optim:
         lr: learning rate of the heads.
         backbone_scale: the backbone's rate is ``lr`` times this.
         clip_value: gradients are clipped to +- this, entry by entry; 0 leaves them alone.
+        accumulate: batches whose gradients are averaged for one step.
+        batch_of_lr: if above 0, the rates belong to this many images or places a step and grow in
+            proportion to what a step really takes (batch size times ``accumulate``).
+        checkpointing: the backbone forgets its inner maps and computes them again on the way back:
+            less memory, more time.
     """
 
     kind: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -28,6 +33,9 @@ class Optim:
     weight_decay: float = 5e-4
     nesterov: bool = True
     clip_value: float = 0.0
+    accumulate: int = field(default=1, metadata=AT_LEAST_ONE)
+    batch_of_lr: int = 0
+    checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,51 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Augment:
-    """Training transforms of the LPN family.
+    """Training transforms; numbers without a unit are probabilities of an image, or of a pair.
+
+    A photo is an image of any view but the satellite one. The defaults are those of
+    University-1652 and LPN.
 
     Attributes:
         pad_px: edge padding before the random crop back to the input size.
         satellite_rotation_deg: satellite images turn by a uniform angle of +- this, filled black.
-        flip: probability of a horizontal flip.
+        flip: horizontal mirroring, each image on its own.
+        flipped: which images ``flip`` is for (MBF leaves the photos).
+        joint_flip: horizontal mirroring of both images of a pair (``places`` and ``links``).
+        quarter_turns: turn by 0, 90, 180 or 270 degrees, each as likely, the ``satellite`` image,
+            the ``photo``, or the satellite image with its panorama rolled along (``joint``).
+        jitter: colour jitter by ``satellite_jitter`` and ``photo_jitter``, each the largest change
+            of brightness, contrast, saturation and hue.
+        jpeg: compression noise of JPEG quality 90 to 100.
+        blur: as often blurred as sharpened.
+        dropped_patches: black squares, in a grid or scattered.
+        photo_policy: AutoAugment's ImageNet policy for photos (MCCG).
+        photo_turn: photos turn by any angle inside their inscribed square (DenseUAV).
+        photo_perspective: photos are seen aslant (MBF).
+        satellite_zoom: a centred square of random size is cut out of the satellite image (CVM-Net).
+        photo_erasing, satellite_erasing: a rectangle becomes the mean colour.
+        erased: largest share of the area that erasing takes.
     """
 
     pad_px: int = 10
     satellite_rotation_deg: float = 90.0
     flip: float = 0.5
+    flipped: Literal["all", "satellite"] = "all"
+    joint_flip: float = 0.0
+    quarter_turns: Literal["none", "satellite", "photo", "joint"] = "none"
+    jitter: float = 0.0
+    satellite_jitter: tuple[float, ...] = (0.15, 0.15, 0.15, 0.15)
+    photo_jitter: tuple[float, ...] = (0.15, 0.15, 0.15, 0.15)
+    jpeg: float = 0.0
+    blur: float = 0.0
+    dropped_patches: float = 0.0
+    photo_policy: float = 0.0
+    photo_turn: float = 0.0
+    photo_perspective: float = 0.0
+    satellite_zoom: float = 0.0
+    photo_erasing: float = 0.0
+    satellite_erasing: float = 0.0
+    erased: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -93,15 +135,50 @@ class Sampler:
     Attributes:
         pairing: ``views`` shuffles each view on its own and runs them side by side (the loop of
             University-1652 and LPN); ``places`` draws places, each once an epoch, and a random
-            image of each view of every place, so that row i shows the same place in all views.
-        batch_size: images (``views``) or places (``places``) in one step.
+            image of each view of every place, so that row i shows the same place in all views;
+            ``links`` draws linked pairs of photo and tile, each once an epoch, and none that is
+            linked to another of its batch (Game4Loc). Data sets without links are drawn by places.
+        batch_size: images (``views``) or places (``places``) or pairs (``links``) in one batch.
         images_per_place: ``places`` only: images of each place in all views but the satellite
             one, one after the other.
+        repeats: ``places`` only: every place is drawn this many times in a row (FSRA).
+        keep_last: an incomplete last batch of an epoch is not left out (SUES-200).
+        mining: ``places`` only, batches of places that are easily confused (Sample4Geo): near each
+            other (``positions``), or alike for the system itself (``similarity``; before the first
+            ``mined_every`` epochs are over, near each other, if the data tell positions).
+        neighbours: places that may join a place in its batch: the nearest quarter of them, and a
+            random third of the others.
+        mined_every: epochs between two looks at what is alike.
+        semi_positives: ``links`` only: pairs that overlap too little to count train as well.
     """
 
-    pairing: Literal["views", "places"] = "views"
+    pairing: Literal["views", "places", "links"] = "views"
     batch_size: int = field(default=8, metadata=AT_LEAST_ONE)
     images_per_place: int = field(default=1, metadata=AT_LEAST_ONE)
+    repeats: int = field(default=1, metadata=AT_LEAST_ONE)
+    keep_last: bool = False
+    mining: Literal["none", "positions", "similarity"] = "none"
+    neighbours: int = field(default=128, metadata=AT_LEAST_ONE)
+    mined_every: int = field(default=4, metadata=AT_LEAST_ONE)
+    semi_positives: bool = True
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Which state of a run becomes its checkpoint.
+
+    Attributes:
+        select: ``held-out`` keeps ``share`` of the training places out of training and takes the
+            state that finds them best (R@1); ``last`` trains on all places and takes the last
+            state; ``test`` takes the state that is best on the test split. Some published figures
+            were chosen so; they flatter.
+        share: of the training places, at least two.
+        every_epochs: epochs between two looks.
+    """
+
+    select: Literal["held-out", "last", "test"] = "held-out"
+    share: float = 0.1
+    every_epochs: int = field(default=10, metadata=AT_LEAST_ONE)
 
 
 @dataclass(frozen=True)
@@ -112,6 +189,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
     sampler: Sampler = field(default_factory=Sampler)
+    validation: Validation = field(default_factory=Validation)
 
     def replaced(self, section: str, values: dict[str, Any]) -> "Recipe":
         """A copy with some values of one section changed.

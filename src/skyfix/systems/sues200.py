@@ -56,7 +56,7 @@ class SUES200(ViewPartSystem):
         optim=Optim(lr=0.005),
         schedule=Schedule(kind="multistep", epochs=80, milestones=(20, 40), decay=0.1),
         augment=Augment(pad_px=0, satellite_rotation_deg=0.0),
-        sampler=Sampler(batch_size=32),
+        sampler=Sampler(batch_size=32, keep_last=True),
     )
     """The authors' example for ResNet-50. Theirs for the ViT: lr 0.001, weight decay 1e-4, batch 8,
     60 epochs; for the LPN form: lr 0.006, batch 8, 80 epochs, a step of 0.2 every 40."""

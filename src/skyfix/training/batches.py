@@ -1,9 +1,8 @@
-"""Training batches: each one a pure function of the seed and the step.
+"""Training batches: each one a pure function of the seed and its number.
 
 That is what lets a killed run go on with exactly the images it would have seen.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import transforms
 
+from skyfix.datasets.contract import Matches
 from skyfix.errors import SkyfixError
 from skyfix.images import ImageError, read_image
-from skyfix.systems.preprocess import Preprocess, fitted
+from skyfix.systems.preprocess import Preprocess
 from skyfix.systems.recipe import Augment, Sampler
+from skyfix.training.augment import Augmentation, Joint, draw_joint
+from skyfix.training.sampling import Drawing, Drawn, EachView, LinkedPairs, Places
 from skyfix.views import View
 
 _DECODE_MARGIN = 2
+# Apart from the streams of the views, which are numbered from 0.
+_JOINT_STREAM = 100
 
 
 @dataclass(frozen=True)
@@ -40,35 +43,39 @@ class ViewImages:
 
 @dataclass(frozen=True)
 class StepImages:
-    """One step's images before normalization.
+    """One batch's images before normalization.
 
     Attributes:
         images: per view uint8 ``(N, 3, H, W)``.
         places: per view ``(N,)`` class indices.
         altitude_m: per view ``(N,)`` float32 above ground, NaN where unknown.
+        overlaps: ``(N,)`` float32, intersection over union of each pair's footprints; None where
+            the views are no pairs of partial overlap.
         unreadable: what was left out, and why.
     """
 
     images: dict[View, Tensor]
     places: dict[View, Tensor]
     altitude_m: dict[View, Tensor]
+    overlaps: Tensor | None
     unreadable: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """What was drawn of one view; ``None`` in place of an image that cannot be read."""
+class Shard:
+    """Which process of several this is; each takes its even share of every batch."""
 
-    images: list[Tensor | None]
-    places: np.ndarray
-    altitude_m: np.ndarray
+    rank: int = 0
+    processes: int = 1
+
+    def of(self, count: int) -> slice:
+        """This process's rows of ``count``."""
+        first, last = (count * n // self.processes for n in (self.rank, self.rank + 1))
+        return slice(first, last)
 
 
 class StepDataset(Dataset[StepImages]):
-    """Item ``step`` is the batch of that step.
-
-    Views or places are shuffled anew each epoch (see ``Sampler``). An epoch ends with the view
-    that has the fewest images, or with the last place; an incomplete last batch is left out.
+    """Item ``number`` is that batch of the training.
 
     Args:
         views: training images per view.
@@ -76,9 +83,13 @@ class StepDataset(Dataset[StepImages]):
         augment: training transforms.
         preprocess: size of each view's input.
         seed: decides order and augmentation.
+        matches: links from the photos to the tiles, of data whose pairs overlap in part.
+        neighbours: ``(P, K)`` places easily confused with each, see ``Places``.
+        shard: this process's share.
 
     Raises:
-        SkyfixError: fewer images or places than one batch.
+        SkyfixError: fewer images, places or pairs than one batch, or a batch that the processes
+            cannot share evenly.
     """
 
     def __init__(
@@ -88,69 +99,80 @@ class StepDataset(Dataset[StepImages]):
         augment: Augment,
         preprocess: dict[View, Preprocess],
         seed: int,
+        matches: Matches | None = None,
+        neighbours: np.ndarray | None = None,
+        shard: Shard = Shard(),
     ) -> None:
-        self._by_place = [_rows_by_place(images.classes) for images in views.values()]
-        paired = sampler.pairing == "places"
-        counts = [len(images.paths) for images in views.values()]
-        count = min(map(len, self._by_place)) if paired else min(counts)
-        if count < sampler.batch_size:
+        self._drawing = _drawing(views, sampler, seed, matches, neighbours)
+        self.batches_per_epoch = self._drawing.batches_per_epoch
+        if self.batches_per_epoch == 0:
             raise SkyfixError(
-                f"There are {count} training {'places' if paired else 'images of one view'}, fewer "
-                f"than a batch of {sampler.batch_size}. Lower it with --set sampler.batch_size=N."
+                f"There are fewer training {_COUNTED[sampler.pairing]} than a batch of "
+                f"{sampler.batch_size}. Lower it with --set sampler.batch_size=N."
             )
-        self.steps_per_epoch = count // sampler.batch_size
-        self._views, self._sampler, self._seed = views, sampler, seed
+        if sampler.batch_size % shard.processes:
+            raise SkyfixError(
+                f"{shard.processes} processes cannot share a batch of {sampler.batch_size} "
+                "evenly. Change it with --set sampler.batch_size=N."
+            )
+        self._views, self._augment, self._seed, self._shard = views, augment, seed, shard
         self._preprocess = preprocess
-        self._transforms = {view: _transform(view, augment, preprocess[view]) for view in views}
-        self._order = functools.lru_cache(maxsize=2 * len(views))(self._shuffled)
+        self._augmented = {view: Augmentation(view, augment, preprocess[view]) for view in views}
 
-    def __getitem__(self, step: int) -> StepImages:
-        epoch, position = divmod(step, self.steps_per_epoch)
-        rows: dict[View, _Rows] = {}
-        unreadable: list[str] = []
-        for number, (view, source) in enumerate(self._views.items()):
-            chosen = self._chosen(number, view, epoch, position)
-            images = [
-                self._try(source.paths[index], view, (number, epoch, int(index), row), unreadable)
-                for row, index in enumerate(chosen)
+    def __getitem__(self, number: int) -> StepImages:
+        epoch, position = divmod(number, self.batches_per_epoch)
+        drawn = self._drawing(epoch, position)
+        images: dict[View, list[Tensor | ImageError]] = {}
+        for stream, view in enumerate(self._views):
+            joint = self._joint(drawn, view, epoch, position)
+            rows = drawn.rows[view]
+            images[view] = [
+                self._read(view, int(rows[row]), (stream, epoch, int(rows[row]), row), joint[row])
+                for row in range(len(rows))[self._shard.of(len(rows))]
             ]
-            known = source.altitude_m
-            altitude_m = np.full(len(chosen), np.nan) if known is None else known[chosen]
-            rows[view] = _Rows(images, source.classes[chosen], altitude_m)
-        return _complete(rows, tuple(unreadable), self._sampler.pairing == "places")
+        return _complete(self._views, _share(drawn, self._shard), images)
 
-    def _try(
-        self, path: Path, view: View, key: tuple[int, ...], unreadable: list[str]
-    ) -> Tensor | None:
+    def _joint(self, drawn: Drawn, view: View, epoch: int, position: int) -> list[Joint]:
+        if drawn.pairs is None:
+            return [Joint()] * len(drawn.rows[view])
+        key = (self._seed, _JOINT_STREAM, epoch, position)
+        return [
+            draw_joint(self._augment, np.random.default_rng((*key, int(pair))))
+            for pair in drawn.pairs[view]
+        ]
+
+    def _read(
+        self, view: View, row: int, key: tuple[int, ...], joint: Joint
+    ) -> Tensor | ImageError:
+        path = self._views[view].paths[row]
         try:
             image = read_image(path, _DECODE_MARGIN * max(self._preprocess[view].resized_px))
         except ImageError as error:
-            unreadable.append(str(error))
-            return None
+            return error
         state = np.random.SeedSequence((self._seed, *key)).generate_state(1)[0]
         # torchvision's transforms draw from torch's global generator.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(state))
-            transformed = self._transforms[view](image)
-        return torch.from_numpy(np.array(transformed)).permute(2, 0, 1)
+            return self._augmented[view](image, joint)
 
-    def _chosen(self, number: int, view: View, epoch: int, position: int) -> np.ndarray:
-        """Indices of one view's images in a step."""
-        size = self._sampler.batch_size
-        part = slice(position * size, (position + 1) * size)
-        if self._sampler.pairing == "views":
-            return self._order(number, epoch, len(self._views[view].paths))[part]
-        # One order for all views: row i is the same place everywhere.
-        places = self._order(len(self._views), epoch, len(self._by_place[number]))[part]
-        count = 1 if view == "satellite" else self._sampler.images_per_place
-        generator = np.random.default_rng((self._seed, number, epoch, position))
-        candidates = [self._by_place[number][place] for place in places]
-        return np.concatenate(
-            [generator.choice(rows, count, replace=len(rows) < count) for rows in candidates]
-        )
 
-    def _shuffled(self, stream: int, epoch: int, count: int) -> np.ndarray:
-        return np.random.default_rng((self._seed, stream, epoch)).permutation(count)
+_COUNTED = {"views": "images of one view", "places": "places", "links": "pairs"}
+
+
+def _drawing(
+    views: dict[View, ViewImages],
+    sampler: Sampler,
+    seed: int,
+    matches: Matches | None,
+    neighbours: np.ndarray | None,
+) -> Drawing:
+    if sampler.pairing == "views":
+        counts = {view: len(images.paths) for view, images in views.items()}
+        return EachView(counts, sampler, seed)
+    if sampler.pairing == "links" and matches is not None:
+        return LinkedPairs(tuple(views), matches, sampler, seed)
+    rows = {view: _rows_by_place(images.classes) for view, images in views.items()}
+    return Places(rows, sampler, seed, neighbours)
 
 
 def _rows_by_place(classes: np.ndarray) -> list[np.ndarray]:
@@ -158,35 +180,42 @@ def _rows_by_place(classes: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(classes))[:-1])
 
 
-def _complete(rows: dict[View, _Rows], unreadable: tuple[str, ...], paired: bool) -> StepImages:
-    """Leave out what could not be read; of paired views, the whole place."""
-    lost = {
-        int(place)
-        for drawn in rows.values()
-        for place, image in zip(drawn.places, drawn.images, strict=True)
-        if image is None and paired
-    }
+def _share(drawn: Drawn, shard: Shard) -> Drawn:
+    def cut(sides: dict[View, np.ndarray]) -> dict[View, np.ndarray]:
+        return {view: rows[shard.of(len(rows))] for view, rows in sides.items()}
+
+    overlaps = drawn.overlaps
+    return Drawn(
+        cut(drawn.rows),
+        drawn.pairs and cut(drawn.pairs),
+        None if overlaps is None else overlaps[shard.of(len(overlaps))],
+    )
+
+
+def _complete(
+    views: dict[View, ViewImages], drawn: Drawn, read: dict[View, list[Tensor | ImageError]]
+) -> StepImages:
+    """Leave out what could not be read; of pairs, both sides."""
+    errors = [entry for side in read.values() for entry in side if isinstance(entry, ImageError)]
+    good = {view: np.array([isinstance(x, Tensor) for x in side]) for view, side in read.items()}
+    if drawn.pairs is not None:
+        lost = np.concatenate([drawn.pairs[view][~good[view]] for view in views])
+        good = {view: ~np.isin(drawn.pairs[view], lost) for view in views}
+    if min(np.count_nonzero(rows) for rows in good.values()) < 2 and errors:
+        raise SkyfixError(f"Hardly any image of a batch can be read: {errors[-1]}")
     images: dict[View, Tensor] = {}
     places: dict[View, Tensor] = {}
     altitude_m: dict[View, Tensor] = {}
-    for view, drawn in rows.items():
-        read = {row: image for row, image in enumerate(drawn.images) if image is not None}
-        kept = [row for row in read if int(drawn.places[row]) not in lost]
-        if len(kept) < 2:
-            raise SkyfixError(f"Hardly any image of a batch can be read: {unreadable[-1]}")
-        images[view] = torch.stack([read[row] for row in kept])
-        places[view] = torch.from_numpy(drawn.places[kept])
-        altitude_m[view] = torch.from_numpy(drawn.altitude_m[kept].astype(np.float32))
-    return StepImages(images, places, altitude_m, unreadable)
-
-
-def _transform(view: View, augment: Augment, preprocess: Preprocess) -> transforms.Compose:
-    size = list(preprocess.input_px)
-    steps: list[object] = [
-        functools.partial(fitted, preprocess=preprocess),
-        transforms.Pad(augment.pad_px, padding_mode="edge"),
-    ]
-    if view == "satellite" and augment.satellite_rotation_deg:
-        steps.append(transforms.RandomAffine(augment.satellite_rotation_deg))
-    steps += [transforms.RandomCrop(size), transforms.RandomHorizontalFlip(augment.flip)]
-    return transforms.Compose(steps)
+    for view, source in views.items():
+        kept = np.flatnonzero(good[view])
+        rows, known = drawn.rows[view][kept], source.altitude_m
+        images[view] = torch.stack(
+            [x for x in (read[view][n] for n in kept) if isinstance(x, Tensor)]
+        )
+        places[view] = torch.from_numpy(source.classes[rows])
+        heights = np.full(len(rows), np.nan) if known is None else known[rows]
+        altitude_m[view] = torch.from_numpy(heights.astype(np.float32))
+    overlaps = None
+    if drawn.overlaps is not None:
+        overlaps = torch.from_numpy(drawn.overlaps[good["satellite"]].astype(np.float32))
+    return StepImages(images, places, altitude_m, overlaps, tuple(map(str, errors)))

@@ -1,7 +1,5 @@
 """What a run keeps on disk, so that a killed one goes on as if nothing had happened."""
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +7,10 @@ from typing import Any
 import torch
 
 from skyfix.errors import SkyfixError
-from skyfix.files import atomic_path, read_json, write_json, write_text
+from skyfix.files import atomic_path, read_json, write_json
 
 FOLDER = "training"
-_STATE, _CONFIG, _LOG = "state.pt", "config.json", "log.csv"
+_STATE, _CONFIG = "state.pt", "config.json"
 
 
 def begin(run: Path, config: dict[str, Any]) -> None:
@@ -49,35 +47,6 @@ def save_state(run: Path, state: dict[str, Any]) -> None:
     """Replace the saved state in one step."""
     with atomic_path(run / FOLDER / _STATE) as temporary:
         torch.save(state, temporary)
-
-
-class Log:
-    """``training/log.csv``: one row a step, cut back to the saved step when a run goes on."""
-
-    def __init__(self, run: Path, first_step: int) -> None:
-        self._path = run / FOLDER / _LOG
-        self._rows = [row for row in self._read() if int(row["step"]) <= first_step]
-
-    def add(self, step: int, epoch: int, lr: float, terms: dict[str, float]) -> None:
-        """Remember one step."""
-        values = {"step": step, "epoch": epoch, "lr": lr, **terms}
-        self._rows.append({name: f"{value:.8g}" for name, value in values.items()})
-
-    def write(self) -> None:
-        """Write all rows atomically."""
-        if not self._rows:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self._rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_text(self._path, text.getvalue())
-
-    def _read(self) -> list[dict[str, str]]:
-        if not self._path.exists():
-            return []
-        with self._path.open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
 
 
 def _same_config(saved: dict[str, Any], config: dict[str, Any], run: Path) -> None:

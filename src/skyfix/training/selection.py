@@ -1,0 +1,46 @@
+"""Which state of a run becomes its checkpoint."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from skyfix.datasets.contract import RetrievalSet
+from skyfix.evaluation.protocol import Extraction, measure
+from skyfix.files import atomic_path
+from skyfix.inference import Embedder
+from skyfix.systems.system import System
+
+_BEST_FILE = "best.safetensors"
+
+
+class Selection:
+    """Looks at a system from time to time and keeps the state that finds most.
+
+    Args:
+        folder: where the best weights are kept.
+        judged_by: queries and gallery.
+        best: R@1 (percent) of the weights that are kept already.
+    """
+
+    def __init__(self, folder: Path, judged_by: RetrievalSet, best: float) -> None:
+        self._path, self._judged_by, self.best = folder / _BEST_FILE, judged_by, best
+
+    def look(self, system: System, device: torch.device) -> float:
+        """R@1 (percent) of the system now; its weights are kept if they are the best so far."""
+        training = system.training
+        extraction = Extraction(Embedder(system, device=str(device)), self._judged_by)
+        photo = next(view for view in system.views if view != "satellite")
+        found = measure(extraction, "ground2satellite" if photo == "ground" else "drone2satellite")
+        system.train(training)
+        recall = (found.links or found.places["keep"]).recall[1]
+        if recall > self.best:
+            self.best = recall
+            tensors = {name: x.contiguous() for name, x in system.state_dict().items()}
+            with atomic_path(self._path) as temporary:
+                save_file(tensors, temporary)
+        return recall
+
+    def restore(self, system: System) -> None:
+        """Give the system the best weights."""
+        system.load_state_dict(load_file(self._path))

@@ -1,0 +1,258 @@
+"""What the engine adds to plain steps: selection, accumulation, mining, links, processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from skyfix import systems
+from skyfix.cli import main
+from skyfix.datasets.registry import generate, open_dataset
+from skyfix.errors import SkyfixError
+from skyfix.inference import Embedder
+from skyfix.systems.recipe import Recipe
+from skyfix.training.config import Sections, make_config, read_config
+from skyfix.training.data import training_data
+from skyfix.training.log import read_log
+from skyfix.training.loop import train
+from skyfix.training.mining import alike_places
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+# No batch normalization, no dropout: what a batch is cut into does not matter.
+PLAIN: Sections = {
+    "system": {"name": "sues200", "backbone": "test_vit", "input_px": 32, "dropout": 0.0},
+    "optim": {"lr": 0.02},
+    "schedule": {"kind": "constant", "steps": 6},
+    "sampler": {"batch_size": 4},
+    "validation": {"select": "last"},
+}
+PAIRS: Sections = {
+    "system": {"name": "sample4geo", "backbone": "test_convnext", "input_px": 32},
+    "schedule": {"epochs": 4, "warmup_epochs": 0},
+    "sampler": {"batch_size": 2},
+    "validation": {"select": "last"},
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"university1652:{generate('university1652', tmp_path_factory.mktemp('u'), places=8)}"
+
+
+def run(
+    spec: str, out: Path, sections: Sections, **changes: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Train and give back the log."""
+    merged = {name: {**values, **changes.get(name, {})} for name, values in sections.items()}
+    merged |= {name: values for name, values in changes.items() if name not in merged}
+    train(make_config(merged, "test"), open_dataset(spec), out, "none", device="cpu", workers=0)
+    return read_log(out / "training")
+
+
+def same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=tolerance, msg=name)
+
+
+def test_held_out_places_are_not_trained_on(spec: str) -> None:
+    dataset = open_dataset(spec)
+    data = training_data(dataset, ("satellite", "drone"), Recipe(), seed=0)  # type: ignore[arg-type]
+    assert data.places == 6
+    assert data.judged_by is not None
+    trained = {path for side in data.views.values() for path in side.paths}
+    for view in ("satellite", "drone"):
+        held = data.judged_by.query(view)  # type: ignore[arg-type]
+        assert len(np.unique(held.labels)) == 2
+        assert not trained & set(held.paths)
+        assert set(held.paths) <= set(dataset.train(view).paths)  # type: ignore[arg-type]
+
+
+def test_the_best_look_becomes_the_checkpoint(spec: str, tmp_path: Path) -> None:
+    log = run(
+        spec,
+        tmp_path,
+        PLAIN,
+        schedule={"steps": 0, "epochs": 4},
+        sampler={"batch_size": 3},
+        validation={"select": "held-out", "share": 0.4, "every_epochs": 1},
+    )
+    looks = [row for row in log if "recall@1" in row]
+    assert [row["step"] for row in looks] == [1, 2, 3, 4]
+    best = max(row["recall@1"] for row in looks)
+    made = json.loads((tmp_path / "system.json").read_text())["provenance"]
+    assert (made["selected_by"], made["validation R@1"]) == ("held-out", best)
+    weights, kept = (
+        load_file(path)
+        for path in (tmp_path / "model.safetensors", tmp_path / "training" / "best.safetensors")
+    )
+    assert all(torch.equal(weights[name], kept[name]) for name in weights)
+    assert (tmp_path / "training" / "curves.png").stat().st_size > 5000
+
+
+def test_selection_on_the_test_split_is_told(spec: str, tmp_path: Path) -> None:
+    run(spec, tmp_path, PLAIN, validation={"select": "test", "every_epochs": 100})
+    made = json.loads((tmp_path / "system.json").read_text())["provenance"]
+    assert made["selected_by"] == "test"
+    assert made["recipe"]["validation"]["select"] == "test"
+
+
+def test_too_few_places_to_hold_some_out(tmp_path: Path) -> None:
+    few = f"university1652:{generate('university1652', tmp_path / 'few', places=3)}"
+    with pytest.raises(SkyfixError, match=r"3 training places are too few.*select=last"):
+        run(few, tmp_path / "run", PLAIN, validation={"select": "held-out"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_gradients_add_up_to_those_of_a_larger_batch(spec: str, tmp_path: Path) -> None:
+    plain = {"pad_px": 0, "satellite_rotation_deg": 0.0, "flip": 0.0}
+    whole = run(spec, tmp_path / "whole", PLAIN, augment=plain)
+    parts = run(
+        spec, tmp_path / "parts", PLAIN, augment=plain, optim={"accumulate": 2},
+        sampler={"batch_size": 2},
+    )  # fmt: skip
+    assert len(whole) == len(parts) == 6
+    for one, other in zip(whole, parts, strict=True):
+        assert one["total"] == pytest.approx(other["total"], abs=1e-5)
+    same_weights(tmp_path / "whole", tmp_path / "parts", 1e-5)
+
+
+def test_the_rate_grows_with_the_batch_on_request(spec: str, tmp_path: Path) -> None:
+    asked = {"accumulate": 2, "batch_of_lr": 16}
+    scaled = run(spec, tmp_path / "scaled", PLAIN, optim=asked)
+    assert scaled[0]["lr"] == pytest.approx(0.02 * 4 * 2 / 16)
+    run(spec, tmp_path / "plain", PLAIN, optim={"accumulate": 2, "lr": 0.01})
+    same_weights(tmp_path / "scaled", tmp_path / "plain")
+
+
+def test_forgetting_inner_maps_changes_no_figure(spec: str, tmp_path: Path) -> None:
+    kept = run(spec, tmp_path / "kept", PLAIN)
+    forgotten = run(spec, tmp_path / "forgotten", PLAIN, optim={"checkpointing": True})
+    totals = [[row["total"] for row in log] for log in (kept, forgotten)]
+    np.testing.assert_allclose(*totals, atol=1e-5)
+
+
+def test_backbones_that_cannot_forget_are_named(spec: str, tmp_path: Path) -> None:
+    cvusa = f"cvusa:{generate('cvusa', tmp_path / 'cvusa', places=4)}"
+    changes = ["system.satellite_px=64", "optim.checkpointing=true", "validation.select=last",
+               "sampler.batch_size=2", "system.ground_height_px=56",
+               "system.ground_width_px=152"]  # fmt: skip
+    config = read_config(RECIPES / "cvft.toml", changes)
+    with pytest.raises(SkyfixError, match=r"cvft.*checkpointing"):
+        train(config, open_dataset(cvusa), tmp_path / "run", "none", device="cpu", workers=0)
+
+
+def test_mining_finds_what_the_system_takes_for_alike(spec: str) -> None:
+    torch.manual_seed(0)
+    system = systems.create("sample4geo", backbone="test_convnext", input_px=32)
+    system.train()
+    dataset = open_dataset(spec)
+    data = training_data(
+        dataset,  # type: ignore[arg-type]
+        ("satellite", "drone"),
+        Recipe().replaced("validation", {"select": "last"}),
+        seed=0,
+    )
+    found = alike_places(system, torch.device("cpu"), data.views, 3)
+    assert system.training
+    first = np.unique(data.views["drone"].classes, return_index=True)[1]
+    embedder = Embedder(system, device="cpu")
+    photos = embedder.embed([data.views["drone"].paths[row] for row in first], "drone")
+    tiles = embedder.embed(list(data.views["satellite"].paths), "satellite")
+    scores = photos @ tiles.T
+    np.fill_diagonal(scores, -np.inf)
+    np.testing.assert_array_equal(found, np.argsort(-scores, axis=1)[:, :3])
+
+
+def test_a_mined_run_goes_on_as_if_unbroken(spec: str, tmp_path: Path) -> None:
+    sampler = {"batch_size": 2, "mining": "similarity", "neighbours": 4, "mined_every": 1}
+    sections: Sections = {**PAIRS, "sampler": sampler}
+    whole = run(spec, tmp_path / "whole", sections)
+    config, dataset = make_config(sections, "test"), open_dataset(spec)
+
+    class Stop(Exception):
+        pass
+
+    from skyfix.training import run as module
+
+    made = module.Run._step
+    try:
+
+        def until_9(self: module.Run, step: int, batches: Any) -> dict[str, float]:
+            if step == 9:
+                raise Stop
+            return made(self, step, batches)
+
+        module.Run._step = until_9  # type: ignore[method-assign]
+        with pytest.raises(Stop):
+            train(config, dataset, tmp_path / "cut", "none", device="cpu", workers=0, save_every=3)
+    finally:
+        module.Run._step = made  # type: ignore[method-assign]
+    train(config, dataset, tmp_path / "cut", "none", resume=True, device="cpu", workers=0)
+    assert read_log(tmp_path / "cut" / "training") == whole
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_mining_by_positions_needs_them(spec: str, tmp_path: Path) -> None:
+    with pytest.raises(SkyfixError, match="does not tell where its places are"):
+        run(spec, tmp_path, PAIRS, sampler={"mining": "positions"})
+
+
+@pytest.mark.parametrize(
+    ("data", "recipe", "direction"),
+    [
+        ("vigor@same", "sample4geo-vigor", "ground2satellite"),
+        ("gta_uav@cross", "game4loc", "drone2satellite"),
+        ("gta_uav@cross", "sdpl", "drone2satellite"),
+    ],
+)
+def test_linked_data_train_and_are_measured(
+    data: str, recipe: str, direction: str, tmp_path: Path
+) -> None:
+    root = generate(data.partition("@")[0], tmp_path / "data", places=12)
+    backbone, px = {"game4loc": ("test_vit", 64), "sdpl": ("tf_efficientnet_lite0", 128)}.get(
+        recipe, ("test_convnext", 64)
+    )
+    changes = [f"system.backbone={backbone}", f"system.input_px={px}", "schedule.steps=2",
+               "sampler.batch_size=2"]  # fmt: skip
+    if "vigor" in recipe:
+        changes.append("system.ground_height_px=32")
+    sets = [part for change in changes for part in ("--set", change)]
+    out, figures = tmp_path / "run", tmp_path / "figures.json"
+    main(["train", str(RECIPES / f"{recipe}.toml"), "--data", f"{data}:{root}", "--out", str(out),
+          "--weights", "none", "--device", "cpu", *sets])  # fmt: skip
+    log = read_log(out / "training")
+    assert np.isfinite([row["total"] for row in log if "total" in row]).all()
+    assert sum("recall@1" in row for row in log) == 1
+    main(["evaluate", str(out), "--data", f"{data}:{root}", "--direction", direction,
+          "--json", str(figures), "--device", "cpu"])  # fmt: skip
+    assert "hit rate" in json.loads(figures.read_text())
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_curve_of_one(spec: str, tmp_path: Path) -> None:
+    changes = [f"{section}.{name}={value}" for section, values in PLAIN.items()
+               for name, value in values.items() if name != "name"]  # fmt: skip
+    sets = [part for change in changes for part in ("--set", change)]
+
+    def command(out: str) -> list[str]:
+        return [*("-m", "skyfix", "train", str(RECIPES / "sues200.toml"), "--data", spec),
+                *("--out", str(tmp_path / out), "--weights", "none", "--device", "cpu"),
+                *sets]  # fmt: skip
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *command("one")], check=True, env=environment)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([sys.executable, *torchrun, *command("two")], check=True, env=environment)
+    one, two = (read_log(tmp_path / out / "training") for out in ("one", "two"))
+    assert len(one) == len(two) == 6
+    for first, second in zip(one, two, strict=True):
+        assert first["total"] == pytest.approx(second["total"], abs=2e-5)
+    same_weights(tmp_path / "one", tmp_path / "two", 1e-5)
