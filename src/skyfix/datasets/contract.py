@@ -111,6 +111,11 @@ class Matches:
 class RetrievalSet(Protocol):
     """A data set with queries and a gallery."""
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What its images were taken from."""
+        ...
+
     def query(self, view: View) -> Images:
         """Images that are asked for."""
         ...

@@ -79,6 +79,7 @@ class PairSystem(System):
     """
 
     paper_recipe = pair_recipe(128)
+    any_photo = True
 
     def __init__(self, backbone: str, input_px: int) -> None:
         if input_px < STRIDE:

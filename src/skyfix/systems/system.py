@@ -51,6 +51,7 @@ class System(nn.Module):
         recipe: how it is trained; the paper's values unless replaced.
         options: constructor arguments, as a checkpoint records them (set by ``create``).
         views: the views that it is trained on, in the order of the authors' loop.
+        any_photo: ground images can stand in for the drone images of ``views``.
         own_tensors: state that the authors' checkpoints do not hold.
         preprocess: how the images of each view enter.
         descriptor_dim: length D of a descriptor.
@@ -61,6 +62,7 @@ class System(nn.Module):
     paper_recipe: ClassVar[Recipe] = Recipe()
     trainable: ClassVar[bool] = True
     views: ClassVar[tuple[View, ...]] = ("satellite", "drone")
+    any_photo: ClassVar[bool] = False
     own_tensors: ClassVar[tuple[str, ...]] = ()
 
     def __init__(

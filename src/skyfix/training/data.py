@@ -15,6 +15,7 @@ from skyfix.datasets.contract import (
 )
 from skyfix.errors import SkyfixError
 from skyfix.systems.recipe import Recipe, Validation
+from skyfix.systems.system import System
 from skyfix.training.batches import ViewImages
 from skyfix.views import View
 
@@ -39,12 +40,22 @@ class TrainingData:
     positions: Positions | None
     judged_by: RetrievalSet | None
 
+    @property
+    def photo(self) -> View:
+        """The view that is not the satellite one."""
+        return next(view for view in self.views if view != "satellite")
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Training places that are kept out of training."""
 
     images: dict[View, Images]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What the images were taken from."""
+        return tuple(self.images)
 
     def query(self, view: View) -> Images:
         """Images that are asked for."""
@@ -67,19 +78,22 @@ class HeldOutPhotos(HeldOut):
 
 
 def training_data(
-    dataset: PlaceSet | LinkedSet, views: tuple[View, ...], recipe: Recipe, seed: int
+    dataset: PlaceSet | LinkedSet, system: type[System], recipe: Recipe, seed: int
 ) -> TrainingData:
     """Divide a data set's training images into what is trained on and what is kept apart.
 
     Args:
         dataset: gives the training images.
-        views: that the system is trained on.
+        system: says which views it is trained on.
         recipe: its sampler says whether links or labels pair the views.
         seed: decides what is held out.
 
     Raises:
         SkyfixError: as the data set's readers; too few places to hold some out.
     """
+    views = system.views
+    if system.any_photo and "drone" not in dataset.views:
+        views = tuple("ground" if view == "drone" else view for view in views)
     images = {view: dataset.train(view) for view in views}
     judged_by: RetrievalSet | None = dataset if recipe.validation.select == "test" else None
     generator = np.random.default_rng((seed, _HELD_OUT_STREAM))

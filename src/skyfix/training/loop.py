@@ -63,7 +63,7 @@ def train(
         SkyfixError: unfit data or settings, or a loss that is not a number.
     """
     out = Path(out)
-    data = training_data(dataset, system_class(config.system).views, config.recipe, seed)
+    data = training_data(dataset, system_class(config.system), config.recipe, seed)
     asked = {**config.to_json(), "places": data.places, "seed": seed}
     saved = run_state.saved_state(out, asked, resume)
     torch.manual_seed(seed)

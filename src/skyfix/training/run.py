@@ -93,7 +93,7 @@ class Run:
         folder = self._out / run_state.FOLDER
         if self._data.judged_by is not None:
             best = saved["best"] if saved else -1.0
-            self._selection = Selection(folder, self._data.judged_by, best)
+            self._selection = Selection(folder, self._data.judged_by, self._data.photo, best)
         log = Log(folder, start, tensorboard and self._accelerator.is_main_process)
         loss = math.nan
         self._model.train()

@@ -6,10 +6,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from skyfix.datasets.contract import RetrievalSet
-from skyfix.evaluation.protocol import Extraction, measure
+from skyfix.evaluation.protocol import Direction, Extraction, measure
 from skyfix.files import atomic_path
 from skyfix.inference import Embedder
 from skyfix.systems.system import System
+from skyfix.views import View
 
 _BEST_FILE = "best.safetensors"
 
@@ -20,18 +21,19 @@ class Selection:
     Args:
         folder: where the best weights are kept.
         judged_by: queries and gallery.
+        photo: view of the queries.
         best: R@1 (percent) of the weights that are kept already.
     """
 
-    def __init__(self, folder: Path, judged_by: RetrievalSet, best: float) -> None:
+    def __init__(self, folder: Path, judged_by: RetrievalSet, photo: View, best: float) -> None:
+        self._direction: Direction = "ground2satellite" if photo == "ground" else "drone2satellite"
         self._path, self._judged_by, self.best = folder / _BEST_FILE, judged_by, best
 
     def look(self, system: System, device: torch.device) -> float:
         """R@1 (percent) of the system now; its weights are kept if they are the best so far."""
         training = system.training
         extraction = Extraction(Embedder(system, device=str(device)), self._judged_by)
-        photo = next(view for view in system.views if view != "satellite")
-        found = measure(extraction, "ground2satellite" if photo == "ground" else "drone2satellite")
+        found = measure(extraction, self._direction)
         system.train(training)
         recall = (found.links or found.places["keep"]).recall[1]
         if recall > self.best:
