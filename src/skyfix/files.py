@@ -37,6 +37,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path | str) -> None:
+    """Make a folder if it is missing and try to write to it, before hours of work for it.
+
+    Raises:
+        SkyfixError: it cannot be written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(Path(folder), error) from error
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` atomically (UTF-8)."""
     with atomic_path(path) as temporary:

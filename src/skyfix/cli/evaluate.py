@@ -1,5 +1,8 @@
 """`skyfix evaluate`."""
 
+import shlex
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -23,6 +26,7 @@ def evaluate(
     distractors: Distractors = "keep",
     protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,
+    report: Path | None = None,
     input_px: int | None = None,
     device: str = "auto",
 ) -> None:
@@ -32,6 +36,9 @@ def evaluate(
 
     Robustness: `skyfix evaluate runs/sdpl --data university1652:ROOT --protocol shift
     --protocol rotation`
+
+    A page with figures, curves and pictures: `skyfix evaluate runs/sdpl --data university1652:ROOT
+    --direction both --report report`
 
     Parameters
     ----------
@@ -48,6 +55,9 @@ def evaluate(
         plain, rotation, gallery-rotation, shift, black-shift, mirrored-shift, sues-shift, weather,
         distance, scale, multi-query, or a TOML file with protocols = [...]; may be given several
         times.
+    report
+        Write report.html, figures.csv and figures.json to this folder; the plain protocol is
+        measured too.
     input_px
         Side of the square input in px, instead of the checkpoint's.
     device
@@ -56,10 +66,12 @@ def evaluate(
     from skyfix.datasets.registry import open_dataset
     from skyfix.evaluation.protocol import views_of
     from skyfix.evaluation.study import read_protocols, run_protocols
-    from skyfix.files import write_json
+    from skyfix.files import require_writable, write_json
     from skyfix.inference import Embedder
 
-    protocols = read_protocols(protocol)
+    started = time.monotonic()
+    asked = ("plain", *protocol) if report else protocol
+    protocols = list(dict.fromkeys(read_protocols(asked)))
     directions = get_args(Direction)[:2] if direction == "both" else (direction,)
     for one in directions:
         views_of(one)
@@ -67,6 +79,8 @@ def evaluate(
     if input_px is not None:
         embedder.system.with_input_px(input_px, input_px)
     extraction = Extraction(embedder, open_dataset(data))
+    if report is not None:
+        require_writable(report)
     measured: list[Measurement] = []
 
     def keep(found: Measurement) -> None:
@@ -80,6 +94,21 @@ def evaluate(
         show(table)
     for problem in dict.fromkeys(str(e) for found in measured for e in found.unreadable):
         show(f"[yellow]left out:[/] {problem}")
+    if report is not None:
+        from skyfix.outputs.evaluation_report import write_report
+        from skyfix.outputs.provenance import provenance_of
+
+        command = shlex.join(["skyfix", *sys.argv[1:]])
+        provenance = provenance_of(
+            embedder,
+            extraction,
+            measured,
+            run=run,
+            data=data,
+            command=command,
+            seconds=time.monotonic() - started,
+        )
+        show(f"Report: {write_report(report, embedder, extraction, measured, provenance)}")
 
 
 def _report(

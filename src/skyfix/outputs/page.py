@@ -23,6 +23,8 @@ table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: a
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; background: #fff; }
+.warning { border-left: 4px solid #d9822b; padding: .2rem .8rem; }
+.notes { color: var(--soft); font-size: .9rem; padding-left: 1.2rem; }
 figcaption { color: var(--soft); font-size: .9rem; } pre { overflow-x: auto; }
 """
 
@@ -41,6 +43,19 @@ class Page:
     def text(self, text: str) -> None:
         """Add a paragraph."""
         self._blocks.append(f"<p>{html.escape(text)}</p>")
+
+    def subheading(self, text: str) -> None:
+        """Start a part of a section."""
+        self._blocks.append(f"<h3>{html.escape(text)}</h3>")
+
+    def warning(self, text: str) -> None:
+        """Add a paragraph that a reader must not miss."""
+        self._blocks.append(f'<p class="warning">{html.escape(text)}</p>')
+
+    def notes(self, lines: Sequence[str]) -> None:
+        """Add remarks in small print, one a line."""
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        self._blocks.append(f'<ul class="notes">{items}</ul>')
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Add a table; the first column holds names."""

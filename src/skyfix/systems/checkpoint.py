@@ -70,6 +70,22 @@ def load(folder_or_name: Path | str) -> System:
     )
 
 
+def training_of(folder_or_name: Path | str) -> dict[str, Any]:
+    """How the weights of a checkpoint folder came about; empty for a name.
+
+    Raises:
+        SkyfixError: not a checkpoint folder, or a damaged description.
+    """
+    if not Path(folder_or_name).is_dir():
+        return {}
+    path = Path(folder_or_name) / DESCRIPTION_FILE
+    described = read_json(path, "checkpoint description")
+    found = described.get("provenance", {}) if isinstance(described, dict) else None
+    if not isinstance(found, dict):
+        raise SkyfixError(f"Damaged checkpoint description {path}. Train again.")
+    return found
+
+
 def identity(system: System) -> str:
     """Digest of weights, arguments and preprocessing: equal digests give equal descriptors."""
     digest = hashlib.sha256(json.dumps(_description(system), sort_keys=True).encode())
