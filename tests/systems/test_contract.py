@@ -7,6 +7,7 @@ import torch
 
 from skyfix import systems
 from skyfix.errors import SkyfixError
+from skyfix.layers.descriptors import part_cosines
 from skyfix.systems.registry import takes_places
 from skyfix.systems.system import Batch, System
 from skyfix.views import View
@@ -49,6 +50,49 @@ def test_descriptors_are_unit_rows_whatever_the_batch(name: str) -> None:
         assert together.shape == (3, system.descriptor_dim)
         torch.testing.assert_close(together.norm(dim=1), torch.ones(3))
         torch.testing.assert_close(alone[0], together[1], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_parts_are_shown_as_maps_and_compared_one_by_one(name: str) -> None:
+    system = tiny(name).eval()
+    for view in system.views:
+        images = some_images(system, 2, view)
+        with torch.inference_mode():
+            shape = system.feature_map(images, view).shape
+            maps = system.part_maps(images, view)
+            first, second = system.embed(images, view).split(1)
+        assert len(maps) in (1, system.descriptor_parts)
+        for part in maps.values():
+            assert part.shape == (2, *shape[2:])
+            assert part.isfinite().all()
+            assert part.min() >= 0
+            assert (part.amax(dim=(1, 2)) > 0).all()
+        cosines = part_cosines(first, second, system.descriptor_parts)
+        torch.testing.assert_close(cosines.mean(), (first * second).sum())
+        itself = part_cosines(first, first, system.descriptor_parts)
+        torch.testing.assert_close(itself, torch.ones(1, system.descriptor_parts))
+
+
+@pytest.mark.parametrize("name", ["lpn", "fsra"])
+def test_rings_and_groups_share_the_map_among_them(name: str) -> None:
+    system = tiny(name).eval()
+    images = some_images(system, 2, "drone")
+    with torch.inference_mode():
+        whole = system.feature_map(images, "drone").norm(dim=1)
+        maps = {**system.part_maps(images, "drone")}
+    maps.pop("class token", None)
+    stacked = torch.stack(list(maps.values()))
+    assert ((stacked > 0).sum(dim=0) == 1).all()
+    torch.testing.assert_close(stacked.sum(dim=0), whole)
+
+
+def test_the_first_ring_lies_in_the_centre() -> None:
+    system = tiny("lpn").eval()
+    with torch.inference_mode():
+        maps = system.part_maps(some_images(system, 1, "drone"), "drone")
+    inside = torch.zeros(8, 8, dtype=torch.bool)
+    inside[3:5, 3:5] = True
+    assert torch.equal(maps["ring 1"][0] > 0, inside)
 
 
 @pytest.mark.parametrize("name", trainable_names())

@@ -12,3 +12,8 @@ def unit_parts(embeddings: Tensor) -> Tensor:
     """
     parts = F.normalize(embeddings, dim=2) / embeddings.shape[1] ** 0.5
     return parts.transpose(1, 2).flatten(1)
+
+
+def part_cosines(first: Tensor, second: Tensor, parts: int) -> Tensor:
+    """Cosines ``(N, K)`` of the parts of descriptors ``(N, D * K)`` that ``unit_parts`` made."""
+    return parts * (first * second).unflatten(1, (-1, parts)).sum(dim=1)

@@ -46,6 +46,18 @@ class Partition:
         """Cells that each part is made of, ascending."""
         return [np.flatnonzero(row) for row in self.weights]
 
+    def shares(self, height: int, width: int) -> np.ndarray:
+        """How much each cell counts in each part, ``(parts, height, width)``.
+
+        1 for a part's most; all 0 for a part that has no cells, as the released SDPL code has.
+        """
+        cells = height * width
+        weights = self.weights[:, :cells].copy()
+        for cell in self.overlaps:
+            np.add.at(weights.T, cell, self.weights[:, cells:].T)
+        most = weights.max(axis=1, keepdims=True)
+        return (weights / np.where(most > 0, most, 1)).reshape(-1, height, width)
+
     def cells(self, feature_map: Tensor) -> Tensor:
         """Flatten ``(N, C, H, W)`` to ``(N, C, H*W + overlaps)``."""
         flat = feature_map.flatten(2)

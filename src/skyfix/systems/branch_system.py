@@ -10,6 +10,7 @@ from skyfix.losses.divergence import prediction_divergence
 from skyfix.systems.part_system import PartSystem, sum_of
 from skyfix.systems.system import Batch
 
+CLASS_TOKEN = "class token"
 NORM_SPREAD = 0.0
 """Their heads' batch norms start at weights of exactly 1."""
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
-from skyfix.layers.heat_groups import heat_groups
+from skyfix.layers.answers import answers, numbered, part_answers
+from skyfix.layers.heat_groups import grouped_answers, heat_groups
 from skyfix.layers.partition import square_rings
 from skyfix.layers.pooling import average_parts
 from skyfix.losses.focal import focal
@@ -18,11 +19,12 @@ from skyfix.losses.triplet import (
     mean_negative_triplet,
     weighted_soft_triplet,
 )
-from skyfix.systems.branch_system import NORM_SPREAD, BranchSystem
+from skyfix.systems.branch_system import CLASS_TOKEN, NORM_SPREAD, BranchSystem
 from skyfix.systems.part_system import head_key
 from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
+from skyfix.views import View
 
 Head = Literal["average", "maximum", "average_maximum", "class", "gem", "fsra", "lpn"]
 Classification = Literal["cross_entropy", "focal"]
@@ -143,6 +145,18 @@ class DenseUAV(BranchSystem):
             rings = square_rings(*feature_map.shape[-2:], self.regions)
             return torch.cat([features[:, :1], average_parts(feature_map, rings)], dim=1)
         return _ONE_PART[self.head](features).unsqueeze(1)
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``; the class token stands for the whole map."""
+        if not self.regions:
+            return super().part_maps(images, view)
+        feature_map = self.feature_map(images, view)
+        if self.head == "fsra":
+            parts = grouped_answers(feature_map, self.regions)
+        else:
+            rings = square_rings(*feature_map.shape[-2:], self.regions)
+            parts = part_answers(feature_map, rings, numbered("ring", self.regions))
+        return {CLASS_TOKEN: answers(feature_map), **parts}
 
     def classification_loss(self, logits: Tensor, places: Tensor) -> Tensor:
         """The classification loss that was asked for."""

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 
 from skyfix.errors import SkyfixError
-from skyfix.layers.heat_groups import heat_groups
+from skyfix.layers.answers import answers
+from skyfix.layers.heat_groups import grouped_answers, heat_groups
 from skyfix.layers.old_vit import OLD_VIT_SMALL
 from skyfix.losses.triplet import cross_view_triplet
-from skyfix.systems.branch_system import NORM_SPREAD, BranchSystem
+from skyfix.systems.branch_system import CLASS_TOKEN, NORM_SPREAD, BranchSystem
 from skyfix.systems.part_system import head_key
 from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
+from skyfix.views import View
 
 
 @register
@@ -84,6 +86,11 @@ class FSRA(BranchSystem):
             return features[:, :1]
         groups = heat_groups(features[:, 1:], self.regions)
         return torch.cat([groups, features[:, :1]], dim=1)
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``; the class token stands for the whole map."""
+        feature_map = self.feature_map(images, view)
+        return {**grouped_answers(feature_map, self.regions), CLASS_TOKEN: answers(feature_map)}
 
     def pair_loss(self, satellite: Tensor, drone: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
         """Cross-view triplet loss."""

@@ -103,13 +103,21 @@ class GroundSystem(System):
         """(rows, columns) of a view's map."""
         return cast(VGG16, self.vgg[view]).map_size(*self.preprocess[view].input_px)
 
-    def _parts(self, images: Tensor, view: View) -> list[Tensor]:
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """The VGG16's map.
+
+        Raises:
+            SkyfixError: a view that the system does not know.
+        """
         if view not in self.views:
             raise SkyfixError(
                 f"{self.name} describes {' and '.join(self.views)} images, not {view} ones. "
                 "Choose a system of that view, for example sdpl."
             )
-        return self.vectors(self.vgg[view](images), view)
+        return self.vgg[view](images)
+
+    def _parts(self, images: Tensor, view: View) -> list[Tensor]:
+        return self.vectors(self.feature_map(images, view), view)
 
     def load_backbone(self, weights: str | Path) -> None:
         """Fill both VGG16s (see ``layers.vgg.load_vgg_weights``)."""

@@ -37,7 +37,11 @@ class ImageNet(System):
 
     def embed(self, images: Tensor, view: View) -> Tensor:
         """Unit descriptors ``(N, D)`` of images ``(N, 3, H, W)``; all views share the network."""
-        return F.normalize(self.backbone(images).mean(dim=(2, 3)))
+        return F.normalize(self.feature_map(images, view).mean(dim=(2, 3)))
+
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``."""
+        return self.backbone(images)
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Raises SkyfixError: there is nothing to train."""

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from skyfix.layers.partition import Divisor, square_rings
+from skyfix.layers.answers import numbered, part_answers
+from skyfix.layers.partition import Divisor, Partition, square_rings
 from skyfix.layers.pooling import average_parts
 from skyfix.systems.part_system import PartSystem
 from skyfix.systems.recipe import Optim, Recipe
 from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
+from skyfix.views import View
 
 
 @register
@@ -51,5 +53,13 @@ class LPN(PartSystem):
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Ring averages, ``(N, C, h, w)`` to ``(N, rings, C)``."""
-        height, width = feature_map.shape[-2:]
-        return average_parts(feature_map, square_rings(height, width, self.rings, self.divisor))
+        return average_parts(feature_map, self._partition(*feature_map.shape[-2:]))
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``: the rings, from the centre out."""
+        feature_map = self.feature_map(images, view)
+        partition = self._partition(*feature_map.shape[-2:])
+        return part_answers(feature_map, partition, numbered("ring", self.rings))
+
+    def _partition(self, height: int, width: int) -> Partition:
+        return square_rings(height, width, self.rings, self.divisor)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from skyfix.errors import SkyfixError
+from skyfix.layers.answers import numbered, part_answers
 from skyfix.layers.backbone import Backbone
 from skyfix.layers.heads import PartHeads
 from skyfix.layers.partition import ALONG, Along, Partition, square_rings, strips
@@ -93,6 +94,12 @@ class LPNGround(ViewPartSystem):
     def pool(self, feature_map: Tensor, view: View) -> Tensor:
         """Averages of strips or rings, ``(N, C, h, w)`` to ``(N, parts, C)``."""
         return average_parts(feature_map, self._partition(view, *feature_map.shape[-2:]))
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``: strips, or rings from the outermost in."""
+        feature_map = self.feature_map(images, view)
+        partition = self._partition(view, *feature_map.shape[-2:])
+        return part_answers(feature_map, partition, numbered("part", self.parts))
 
     def _partition(self, view: View, height: int, width: int) -> Partition:
         if view == "ground" or self.ground == "columns":

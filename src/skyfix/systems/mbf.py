@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
+from skyfix.layers.answers import answers, numbered, part_answers
 from skyfix.layers.backbone import STRIDE, load_weights
 from skyfix.layers.bilinear import HierarchicalBilinearPooling
 from skyfix.layers.descriptors import unit_parts
 from skyfix.layers.heads import PartHeads
+from skyfix.layers.partition import square_rings
 from skyfix.layers.pooling import max_rings
 from skyfix.layers.status_text import StatusText
-from skyfix.layers.text_fusion import TextFusion
+from skyfix.layers.text_fusion import FusedFeatures, TextFusion
 from skyfix.losses.classification import part_cross_entropy
 from skyfix.losses.mined_triplet import mined_triplet
 from skyfix.systems.part_system import EMBEDDING_WIDTH, check_sizes, head_key, sum_of
@@ -108,10 +110,7 @@ class MBF(System):
         """
         features = self.fusion(images, text)
         size = features.convolutional.shape[-2:]
-        middle, last = (
-            self.to_map(tokens[:, 1:].transpose(1, 2).unflatten(2, size))
-            for tokens in (features.middle, features.last)
-        )
+        middle, last = (self._map_of(tokens, size) for tokens in (features.middle, features.last))
         products = self.bilinear([features.convolutional, last, middle])
         return [
             (self.token_head, features.last[:, :1]),
@@ -122,6 +121,32 @@ class MBF(System):
     def part_embeddings(self, images: Tensor, text: Tensor) -> Tensor:
         """Part embeddings ``(N, 2 + rings, 512)``; arguments as in ``pooled``."""
         return torch.cat([heads.embed(parts) for heads, parts in self.pooled(images, text)], dim=1)
+
+    @property
+    def descriptor_parts(self) -> int:
+        """First token, bilinear pooling and the rings."""
+        return 2 + self.rings
+
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """The last tokens as a map, which the rings are cut from."""
+        return self._last_map(self.fusion(images, self.text_vectors(view, images.shape[0])))
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``; bilinear pooling takes the whole map."""
+        features = self.fusion(images, self.text_vectors(view, images.shape[0]))
+        feature_map = self._last_map(features)
+        whole = answers(feature_map)
+        first = torch.zeros_like(whole)
+        first[:, 0, 0] = features.last[:, 0].norm(dim=1)
+        rings = square_rings(*feature_map.shape[-2:], self.rings)
+        named = part_answers(feature_map, rings, numbered("ring", self.rings))
+        return {"first token": first, "bilinear pooling": whole, **named}
+
+    def _last_map(self, features: FusedFeatures) -> Tensor:
+        return self._map_of(features.last, features.convolutional.shape[-2:])
+
+    def _map_of(self, tokens: Tensor, size: torch.Size) -> Tensor:
+        return self.to_map(tokens[:, 1:].transpose(1, 2).unflatten(2, size))
 
     def text_vectors(self, view: View, count: int, altitude_m: Tensor | None = None) -> Tensor:
         """Vectors ``(count, C)`` of the status of images.

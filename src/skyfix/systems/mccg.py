@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skyfix.layers.answers import answers
 from skyfix.layers.triplet_attention import TripletAttention
 from skyfix.losses.triplet import cross_view_triplet
 from skyfix.systems.branch_system import NORM_SPREAD, BranchSystem
@@ -10,7 +11,8 @@ from skyfix.systems.convnext_names import BRANCHES, attention_key, timm_name
 from skyfix.systems.part_system import head_key
 from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
-from skyfix.systems.system import Citation
+from skyfix.systems.system import WHOLE, Citation
+from skyfix.views import View
 
 
 @register
@@ -76,6 +78,16 @@ class MCCG(BranchSystem):
         """
         gated = [branch.mean(dim=(2, 3)) for branch in self.attention(features)]
         return torch.stack([*gated, self.backbone.vector_of(features)], dim=1)
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``: the map under each gate, and as it is."""
+        feature_map = self.feature_map(images, view)
+        by_width, by_height = self.attention(feature_map)
+        return {
+            "channel-width gate": answers(by_width),
+            "height-channel gate": answers(by_height),
+            WHOLE: answers(feature_map),
+        }
 
     def pair_loss(self, satellite: Tensor, drone: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
         """Cross-view triplet loss."""

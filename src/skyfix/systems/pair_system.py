@@ -94,6 +94,10 @@ class PairSystem(System):
         """Unit descriptors ``(N, D)`` of images ``(N, 3, H, W)``; all views share the network."""
         return F.normalize(self.backbone.vector(images))
 
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``."""
+        return self.backbone(images)
+
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE between the satellite images and the other view's, row by row."""
         first, second = (self.backbone.vector(images) for images in paired(batch))

@@ -79,6 +79,15 @@ class PartSystem(System):
         mirrored = self.part_embeddings(images.flip(-1))
         return unit_parts(self.part_embeddings(images) + mirrored)
 
+    @property
+    def descriptor_parts(self) -> int:
+        """One for each head."""
+        return self.heads.parts
+
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``."""
+        return self.backbone(images)
+
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy summed over parts, one term a view."""
         terms = {

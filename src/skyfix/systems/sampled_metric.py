@@ -84,6 +84,10 @@ class SampledMetric(System):
         """Unit descriptors ``(N, D)``: the sum over the image and its mirror image."""
         return F.normalize(self.features(images) + self.features(images.flip(-1)))
 
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``."""
+        return self.backbone(images)
+
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """The metric loss. Drone images of a place stand side by side, places in one order."""
         anchors = self.features(batch.images["satellite"])

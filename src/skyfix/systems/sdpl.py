@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
+from skyfix.layers.answers import answers
 from skyfix.layers.partition import (
     Divisor,
     Partition,
@@ -17,6 +19,7 @@ from skyfix.systems.part_system import PartSystem
 from skyfix.systems.recipe import Optim, Recipe, Sampler, Schedule
 from skyfix.systems.registry import register
 from skyfix.systems.system import Citation
+from skyfix.views import View
 
 Variant = Literal["paper", "released"]
 SHIFTS = 3
@@ -110,6 +113,17 @@ class SDPL(PartSystem):
         weights = self.shift_weights(feature_map).to(parts.dtype)
         return (weights[:, :, None, None] * parts).sum(dim=1)
 
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``: the three shifts of a part weighed as they are fused."""
+        feature_map = self.feature_map(images, view)
+        height, width = feature_map.shape[-2:]
+        shares = torch.from_numpy(self._partition(height, width).shares(height, width))
+        shifted = shares.to(feature_map.device).unflatten(0, (SHIFTS, -1))
+        weights = self.shift_weights(feature_map).to(shifted.dtype)
+        maps = torch.einsum("ns,skhw->nkhw", weights, shifted) * answers(feature_map)[:, None]
+        names = [_part_name(*squares) for squares in dense_parts(self.rings)]
+        return dict(zip(names, maps.unbind(dim=1), strict=True))
+
     def _partition(self, height: int, width: int) -> Partition:
         if self.variant == "released":
             return released_dense_parts(height, width)
@@ -120,3 +134,9 @@ class SDPL(PartSystem):
         if key.startswith("model_1.shift_blocks."):
             return key.replace("model_1.shift_blocks.", "shift_weights."), None
         return super().author_key(key)
+
+
+def _part_name(outer: int, inner: int) -> str:
+    """What square ``outer`` without square ``inner`` is called, see ``dense_parts``."""
+    first = inner + 1
+    return f"ring {outer}" if first == outer else f"rings {first} to {outer}"

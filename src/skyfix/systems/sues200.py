@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.errors import SkyfixError
+from skyfix.layers.answers import numbered, part_answers
 from skyfix.layers.backbone import Backbone
 from skyfix.layers.descriptors import unit_parts
 from skyfix.layers.heads import PartHeads
@@ -95,6 +96,14 @@ class SUES200(ViewPartSystem):
         """Ring averages, ``(N, C, h, w)`` to ``(N, rings, C)``."""
         rings = square_rings(*feature_map.shape[-2:], self.rings)
         return average_parts(feature_map, rings)
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """See ``System.part_maps``: the rings, from the centre out, or the whole map."""
+        if not self.rings:
+            return super().part_maps(images, view)
+        feature_map = self.feature_map(images, view)
+        rings = square_rings(*feature_map.shape[-2:], self.rings)
+        return part_answers(feature_map, rings, numbered("ring", self.rings))
 
     def part_embeddings(self, images: Tensor, view: View) -> Tensor:
         """See ``ViewPartSystem.part_embeddings``; without rings there is one part."""

@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
+from skyfix.layers.answers import answers
 from skyfix.systems.preprocess import Preprocess
 from skyfix.systems.recipe import Recipe
 from skyfix.views import VIEWS, View
+
+WHOLE = "whole map"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,23 @@ class System(nn.Module):
     @abstractmethod
     def embed(self, images: Tensor, view: View) -> Tensor:
         """Test-time descriptors of the paper, ``(N, 3, H, W)`` to unit rows ``(N, D)``."""
+
+    @property
+    def descriptor_parts(self) -> int:
+        """Number K of parts that a descriptor lays together as ``layers.descriptors`` does."""
+        return 1
+
+    @abstractmethod
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """The map that the descriptor is pooled from, ``(N, 3, H, W)`` to ``(N, C, h, w)``."""
+
+    def part_maps(self, images: Tensor, view: View) -> dict[str, Tensor]:
+        """How strongly each cell answers in each part: maps ``(N, h, w)`` by the parts' names.
+
+        An answer is the length of a cell's vector; it is zero where the part is not. Systems
+        whose descriptor has no parts, or parts that are no places of the image, give one map.
+        """
+        return {WHOLE: answers(self.feature_map(images, view))}
 
     def embed_at(self, images: Tensor, view: View, altitude_m: Tensor) -> Tensor:
         """``embed`` for images of known altitude, which only some systems make use of.

@@ -51,7 +51,7 @@ class ViewPartSystem(System):
         Raises:
             SkyfixError: a view that has no network.
         """
-        return self.heads.embed(self.pool(self.backbone_of(view)(images), view))
+        return self.heads.embed(self.pool(self.feature_map(images, view), view))
 
     def embed(self, images: Tensor, view: View) -> Tensor:
         """Unit descriptors ``(N, D)`` of images ``(N, 3, H, W)``, summed with the mirror image's.
@@ -61,6 +61,15 @@ class ViewPartSystem(System):
         """
         mirrored = self.part_embeddings(images.flip(-1), view)
         return unit_parts(self.part_embeddings(images, view) + mirrored)
+
+    @property
+    def descriptor_parts(self) -> int:
+        """One for each head."""
+        return self.heads.parts
+
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``; a view that has no network is refused."""
+        return self.backbone_of(view)(images)
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy summed over parts, one term a view."""
