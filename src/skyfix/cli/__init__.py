@@ -21,6 +21,7 @@ _COMMANDS = {
     "demo": "Run the whole path on a made-up town.",
     "train": "Train a system and write its checkpoint folder.",
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
+    "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
     "doctor": "Show what is installed and which weights can be had.",
 }

@@ -8,7 +8,7 @@ from rich import print as show
 
 
 def train(
-    recipe: Path,
+    recipe: str,
     *,
     data: str,
     out: Path,
@@ -22,7 +22,7 @@ def train(
 ) -> None:
     """Train a system and write its checkpoint folder.
 
-    Example: `skyfix train recipes/sdpl.toml --data university1652:ROOT --out runs/sdpl
+    Example: `skyfix train sdpl --data university1652:ROOT --out runs/sdpl
     --set system.backbone=tf_efficientnet_lite0 --set system.input_px=128`
 
     Several processes: `torchrun --nproc-per-node 2 -m skyfix train ...`
@@ -33,7 +33,7 @@ def train(
     Parameters
     ----------
     recipe
-        TOML file, for example recipes/sdpl.toml.
+        Name of one of the project's recipes, such as sdpl, or a TOML file.
     data
         Data set as NAME:ROOT, for example university1652:data/University-1652.
     out
@@ -54,10 +54,10 @@ def train(
         Log for TensorBoard as well (needs skyfix[tensorboard]).
     """
     from skyfix.datasets.registry import open_dataset
-    from skyfix.training.config import read_config
+    from skyfix.training.config import read_config, recipe_file
     from skyfix.training.loop import train as run
 
-    config = read_config(recipe, settings)
+    config = read_config(recipe_file(recipe, data), settings)
     result = run(
         config,
         open_dataset(data),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import timm
+import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
@@ -85,8 +86,14 @@ class Backbone(nn.Module):
         return self.net.forward_features(images)
 
     def tokens(self, images: Tensor) -> Tensor:
-        """Tokens of a ViT, ``(N, 1 + patches, C)``: the class token, then the patches by rows."""
-        return self.net.forward_features(images)
+        """Tokens of a ViT, ``(N, 1 + patches, C)``: the class token, then the patches by rows.
+
+        Of other networks the map's cells by rows, and their average in place of the class token.
+        """
+        if self._is_vit:
+            return self.net.forward_features(images)
+        cells = self(images).flatten(2).transpose(1, 2)
+        return torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)
 
     def map_of(self, tokens: Tensor) -> Tensor:
         """The patches of ``tokens`` as a map ``(N, C, h, w)``."""

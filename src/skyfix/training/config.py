@@ -11,6 +11,8 @@ from skyfix.systems.recipe import Recipe
 from skyfix.systems.registry import system_class
 
 Sections = dict[str, dict[str, Any]]
+# Of the installed package, and of a checkout.
+_RECIPE_FOLDERS = (Path(__file__).parents[1] / "recipes", Path(__file__).parents[3] / "recipes")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,30 @@ class TrainConfig:
         return asdict(self)
 
 
+def recipe_file(recipe: str, data: str = "") -> Path:
+    """The file of a recipe that is given by its path or by its name.
+
+    A name such as ``sample4geo`` means the recipe for the data set where there is one of its own
+    (``sample4geo-cvusa.toml``; of a choice of it ``game4loc-gta_uav-same.toml``).
+
+    Args:
+        recipe: path, or name of one of the project's own.
+        data: data set as NAME:ROOT or NAME@CHOICE:ROOT.
+
+    Raises:
+        SkyfixError: neither a file nor a name.
+    """
+    if recipe.endswith(".toml"):
+        return Path(recipe)
+    name, _, choice = data.partition(":")[0].partition("@")
+    for stem in (f"{recipe}-{name}-{choice}", f"{recipe}-{name}", recipe):
+        for folder in _RECIPE_FOLDERS:
+            if (folder / f"{stem}.toml").is_file():
+                return folder / f"{stem}.toml"
+    known = sorted({path.stem for folder in _RECIPE_FOLDERS for path in folder.glob("*.toml")})
+    raise SkyfixError(f"No recipe {recipe!r}. Give a .toml file or one of: {', '.join(known)}.")
+
+
 def read_config(path: Path | str, settings: Iterable[str] = ()) -> TrainConfig:
     """Read a recipe file such as ``recipes/sdpl.toml``.
 
@@ -48,7 +74,9 @@ def read_config(path: Path | str, settings: Iterable[str] = ()) -> TrainConfig:
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SkyfixError(f"No recipe file at {path}. The project's own are in recipes/.") from None
+        raise SkyfixError(
+            f"No recipe file at {path}. Name one of the project's own, such as sdpl."
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SkyfixError(f"Cannot read the recipe {path}: {error}.") from error
     for setting in settings:
