@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from skyfix.datasets.contract import Images, RetrievalSet, is_linked
+from skyfix.datasets.contract import Images, LinkedSet, Matches, RetrievalSet, is_linked
 from skyfix.errors import SkyfixError
 from skyfix.evaluation.changes import Change
 from skyfix.evaluation.conditions import PLAIN, Condition, Side
@@ -191,8 +191,7 @@ def measure(
     if condition.chosen is not None:
         query = query.take(condition.chosen(query.images))
     if is_linked(extraction.dataset):
-        size = len(extraction.dataset.gallery(searched))
-        matches = extraction.dataset.matches(asking).only(query.rows, gallery.rows, size)
+        matches = matches_among(extraction.dataset, query, gallery, direction)
         links = evaluate_matches(query.descriptors, gallery.descriptors, matches)
         scores: dict[str, Any] = {"links": links}
     else:
@@ -207,6 +206,15 @@ def measure(
         distances={} if condition.merged != "no" else _distances(query, gallery),
         unreadable=unreadable,
     )
+
+
+def matches_among(
+    dataset: LinkedSet, query: Embedded, gallery: Embedded, direction: Direction
+) -> Matches:
+    """The links between the queries and the gallery images that could be read."""
+    asking, searched = views_of(direction)
+    size = len(dataset.gallery(searched))
+    return dataset.matches(asking).only(query.rows, gallery.rows, size)
 
 
 def views_of(direction: Direction) -> tuple[View, View]:

@@ -1,6 +1,6 @@
 """The report of an evaluation: one page, and its figures as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,24 @@ from skyfix.datasets.contract import RetrievalSet
 from skyfix.errors import SkyfixError
 from skyfix.evaluation.protocol import Extraction, Measurement
 from skyfix.inference import Embedder
+from skyfix.outputs.curves import (
+    cmc_curve,
+    is_curve,
+    recall_at_1,
+    robustness_bars,
+    robustness_curve,
+)
 from skyfix.outputs.figures import write_figures
-from skyfix.outputs.page import Page
+from skyfix.outputs.heat_pictures import add_heat
+from skyfix.outputs.page import Page, Shown
+from skyfix.outputs.provenance_table import add_provenance, add_unreadable
+from skyfix.outputs.ranking import ranking_of
+from skyfix.outputs.ranking_pictures import BEST, FAILURES, STRIPS, add_failures, add_strips
 from skyfix.outputs.score_tables import add_scores
 
 PAGE_FILE = "report.html"
+_CHART_REM = 20
+_FRAMES = "A full green frame (✓) is right, a dashed red one (✗) wrong."
 
 
 def write_report(
@@ -43,6 +56,11 @@ def write_report(
     system, dataset = embedder.system, extraction.dataset
     page = Page(f"{system.name} on {dataset_name(dataset, provenance['data'])}")
     add_scores(page, plain, system.name, dataset, provenance)
+    _add_robustness(page, measured)
+    _add_cmc(page, plain)
+    _add_pictures(page, embedder, extraction, plain)
+    add_unreadable(page, measured)
+    add_provenance(page, provenance)
     path = folder / PAGE_FILE
     page.write(path)
     return path
@@ -53,6 +71,77 @@ def dataset_name(dataset: RetrievalSet, spec: str) -> str:
     choice = spec.partition(":")[0].partition("@")[2]
     name = str(getattr(dataset, "NAME", type(dataset).__name__))
     return f"{name} ({choice})" if choice else name
+
+
+def _add_robustness(page: Page, measured: Sequence[Measurement]) -> None:
+    protocols: dict[str, list[Measurement]] = {}
+    for found in measured:
+        if found.condition.protocol != "plain":
+            protocols.setdefault(found.condition.protocol, []).append(found)
+    if not protocols:
+        return
+    page.heading("Robustness")
+    page.row(
+        (shown for protocol, group in protocols.items() for shown in _charts(protocol, group)),
+        "R@1 under each protocol's conditions, distractors kept. Every figure: figures.csv.",
+        _CHART_REM,
+    )
+
+
+def _charts(protocol: str, group: list[Measurement]) -> Iterator[Shown]:
+    """One chart a protocol, or one a direction where a direction has several lines."""
+    directions = list(dict.fromkeys(found.direction for found in group))
+    values = {found.condition.value for found in group}
+    parts = [group] if len(group) <= len(values) * len(directions) else [
+        [found for found in group if found.direction == direction] for direction in directions
+    ]  # fmt: skip
+    for part in parts:
+        worst = min(part, key=recall_at_1)
+        named = ", ".join(dict.fromkeys(found.direction for found in part))
+        caption = (
+            f"{protocol}, {named}. Lowest: {recall_at_1(worst):.1f} % "
+            f"({worst.condition.name}, {worst.direction})."
+        )
+        curve = is_curve(part)
+        yield Shown(robustness_curve(part) if curve else robustness_bars(part), caption)
+
+
+def _add_cmc(page: Page, plain: Sequence[Measurement]) -> None:
+    page.heading("Recall over K")
+    page.picture(
+        cmc_curve(plain),
+        "Cumulative matching characteristic: queries whose true match is among the first K, "
+        "distractors kept.",
+    )
+
+
+def _add_pictures(
+    page: Page, embedder: Embedder, extraction: Extraction, plain: Sequence[Measurement]
+) -> None:
+    rankings = [ranking_of(extraction, found) for found in plain]
+    page.heading("Best matches")
+    page.text(
+        f"{STRIPS} queries at even distances through the data set's order, each beside its best "
+        f"{BEST} gallery images, distractors kept. {_FRAMES}"
+    )
+    for ranking in rankings:
+        add_strips(page, ranking)
+    page.heading("Failures")
+    page.text(
+        f"Up to {FAILURES} queries whose true match has the worst rank, one a place: the query, "
+        f"its true match, the best {BEST} gallery images. {_FRAMES}"
+    )
+    for ranking in rankings:
+        add_failures(page, ranking)
+    page.heading("Where the system looks")
+    page.text(
+        "Colours show how strongly the cells of the feature map answer (length of their vector), "
+        "from the weakest of a part (dark) to its strongest (bright); black lies outside the "
+        "part. cosine compares a part's descriptor with that of the query's. Shown are the first "
+        "of the chosen queries and the worst failure, each with its true match."
+    )
+    for ranking in rankings:
+        add_heat(page, embedder, ranking)
 
 
 def _plain(measured: Sequence[Measurement]) -> list[Measurement]:

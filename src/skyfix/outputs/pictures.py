@@ -12,9 +12,8 @@ from skyfix.geo.ground import distance_m
 from skyfix.geo.raster import Raster
 from skyfix.images import read_image
 from skyfix.localize import Fix
+from skyfix.outputs.cells import CELL_PX, RIGHT, WRONG, square_cell
 
-CELL_PX = 160
-RIGHT, WRONG = "#1a9850", "#d73027"
 _MAP_PX = 900
 _GAP_PX = 6
 
@@ -28,10 +27,10 @@ def match_strip(fix: Fix, gallery: Gallery, truth: LonLat, within_m: float) -> I
         truth: (lon, lat) of the ground point at the photo's centre.
     """
     rows = {tile: row for row, tile in enumerate(gallery.tiles.id)}
-    cells = [_cell(read_image(fix.photo, shortest_px=CELL_PX))]
+    cells = [square_cell(read_image(fix.photo, shortest_px=CELL_PX))]
     for candidate in fix.candidates:
         away = float(distance_m(candidate.lon, candidate.lat, *truth))
-        picture = _cell(gallery.thumbnail(rows[candidate.tile]))
+        picture = square_cell(gallery.thumbnail(rows[candidate.tile]))
         picture = ImageOps.expand(
             ImageOps.crop(picture, 5), 5, fill=RIGHT if away <= within_m else WRONG
         )
@@ -68,7 +67,3 @@ def fixes_on_map(map_path: Path, fixes: Sequence[Fix], truths: Sequence[LonLat])
 
 def _pixels(pixel: tuple[np.ndarray, np.ndarray], scale: float) -> tuple[float, float]:
     return float(pixel[0]) / scale, float(pixel[1]) / scale
-
-
-def _cell(image: Image.Image) -> Image.Image:
-    return ImageOps.fit(image, (CELL_PX, CELL_PX), Image.Resampling.BICUBIC)

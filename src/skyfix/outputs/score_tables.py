@@ -139,6 +139,7 @@ def _add_published(
              row.source, ", ".join(f"[{number[note]}]" for note in row.notes)]
             for row in rows
         ],
+        ["system", "backbone", "source", "notes"],
     )  # fmt: skip
     page.notes([f"[{index}] {note}" for note, index in number.items()])
 

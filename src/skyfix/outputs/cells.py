@@ -1,0 +1,57 @@
+"""Small pictures that reports are put together from, and the colours of right and wrong."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageOps
+
+from skyfix.images import read_image
+
+CELL_PX = 160
+RIGHT, WRONG, NEAR = "#1a9850", "#d73027", "#b8860b"
+_FINE_PX = 220
+_WIDEST = 4
+_HEAT_MAP = "inferno"
+_COLDEST = 0.2
+_PHOTO_SHARE = 0.35
+
+
+def square_cell(image: Image.Image) -> Image.Image:
+    """The middle of an image as a square of ``CELL_PX``."""
+    return ImageOps.fit(image, (CELL_PX, CELL_PX), Image.Resampling.BICUBIC)
+
+
+def thumbnail(path: Path) -> Image.Image:
+    """A whole image file, see ``shrunk``.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return shrunk(read_image(path, shortest_px=_FINE_PX))
+
+
+def shrunk(image: Image.Image) -> Image.Image:
+    """A whole image, small; a panorama keeps its form and more of its width."""
+    width = _FINE_PX * (_WIDEST if is_panorama(image) else 1)
+    return ImageOps.contain(image, (width, _FINE_PX), Image.Resampling.BICUBIC)
+
+
+def is_panorama(image: Image.Image) -> bool:
+    """Whether an image is too wide to stand beside others."""
+    return image.width > 2 * image.height
+
+
+def with_heat(photo: Image.Image, heat: np.ndarray) -> Image.Image:
+    """A photo in grey under a map of heat, black where there is none.
+
+    Args:
+        heat: ``(h, w)``, 0 or more; the colours run from its lowest value above 0 to its highest.
+    """
+    inside = heat > 0
+    low, high = (heat[inside].min(), heat[inside].max()) if inside.any() else (0.0, 0.0)
+    spread = (heat - low) / (high - low) if high > low else np.ones_like(heat)
+    share = np.where(inside, _COLDEST + (1 - _COLDEST) * spread, 0)
+    coloured = matplotlib.colormaps[_HEAT_MAP](share, bytes=True)[..., :3]
+    overlay = Image.fromarray(coloured).resize(photo.size, Image.Resampling.NEAREST)
+    return Image.blend(overlay, ImageOps.grayscale(photo).convert("RGB"), _PHOTO_SHARE)
