@@ -8,6 +8,7 @@ from rich import print as show
 from rich.markup import escape
 from rich.table import Table
 
+from skyfix.cli.numbers import Count
 from skyfix.errors import SkyfixError
 
 _SHOWN = 10
@@ -89,7 +90,7 @@ def check(
 
 
 @app.command
-def generate(name: str, out: Path, /, *, places: int = 8, seed: int = 0) -> None:
+def generate(name: str, out: Path, /, *, places: int = 8, seed: Count = 0) -> None:
     """Write a small made-up data set with the true layout and file names of a published one.
 
     Example: `skyfix data generate university1652 data/made-up --places 8`

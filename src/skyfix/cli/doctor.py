@@ -39,12 +39,14 @@ def doctor() -> None:
     show(table)
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     show(f"CUDA devices: {', '.join(devices) or 'none, the CPU is used'}")
+    lacking = []
     for name in names():
         try:
             load(name)
             show(f"weights of {name}: built in")
-        except SkyfixError as error:
-            show(f"weights of {name}: [yellow]{error}[/]")
+        except SkyfixError:
+            lacking.append(name)
+    show(f"No built-in weights, so train or import them: {', '.join(lacking)}")
 
 
 def _version(package: str) -> str:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich import print as show
 from rich.table import Table
 
+from skyfix.cli.numbers import InputPx
 from skyfix.evaluation.metrics import Distractors
 from skyfix.evaluation.protocol import Direction, Extraction, Measurement
 
@@ -27,7 +28,7 @@ def evaluate(
     protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,
     report: Path | None = None,
-    input_px: int | None = None,
+    input_px: InputPx | None = None,
     device: str = "auto",
 ) -> None:
     """Measure R@K, R@1 % and AP of a system on a data set's test split.

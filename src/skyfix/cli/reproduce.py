@@ -7,13 +7,15 @@ from cyclopts import Parameter
 from rich import print as show
 from rich.table import Table
 
+from skyfix.cli.numbers import AtLeastOne
+
 
 def reproduce(
     recipe: str,
     *,
     data: str,
     out: Path,
-    seeds: Annotated[int, Parameter(validator=lambda _, n: _at_least_one(n))] = 1,
+    seeds: AtLeastOne = 1,
     settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     protocol: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     weights: str = "imagenet",
@@ -65,8 +67,3 @@ def reproduce(
         table.add_row(published.direction, f"published: {published.source}", *cells, style="dim")
     show(table)
     show(f"Summary: {result.page}")
-
-
-def _at_least_one(count: int) -> None:
-    if count < 1:
-        raise ValueError("must be 1 or more")

@@ -6,6 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich import print as show
 
+from skyfix.cli.numbers import AtLeastOne, Count
+
 
 def train(
     recipe: str,
@@ -16,8 +18,8 @@ def train(
     weights: str = "imagenet",
     resume: bool = False,
     device: str = "auto",
-    seed: int = 0,
-    save_every: int = 100,
+    seed: Count = 0,
+    save_every: AtLeastOne = 100,
     tensorboard: bool = False,
 ) -> None:
     """Train a system and write its checkpoint folder.

@@ -88,11 +88,15 @@ def generate(name: str, root: Path | str, places: int = 8, seed: int = 0) -> Pat
         ``root``.
 
     Raises:
-        SkyfixError: an unknown name, fewer than 1 place, or a folder that cannot be written.
+        SkyfixError: an unknown name, fewer than 1 place, or a folder that cannot be written or
+            holds something already.
     """
     if places < 1:
         raise SkyfixError(f"{places} places are too few. Use 1 or more.")
-    return _load(_entry(name).generator)(root, places=places, seed=seed)
+    generator = _load(_entry(name).generator)
+    if Path(root).is_dir() and any(Path(root).iterdir()):
+        raise SkyfixError(f"{root} is not empty. Choose a new or an empty folder.")
+    return generator(root, places=places, seed=seed)
 
 
 def _entry(name: str) -> _Entry:

@@ -160,10 +160,13 @@ def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
             f"The gallery has no tile within {near[2]:g} m of longitude {near[0]:g}, "
             f"latitude {near[1]:g}."
         )
-    if len(gallery) < MIN_TILES:
+    if rows < MIN_TILES:
+        where, remedy = ("The gallery has", "Use a larger map or a smaller stride")
+        if near is not None and len(gallery) >= MIN_TILES:
+            where, remedy = (f"Within {near[2]:g} m there are", "Search in a wider circle")
         return (
-            f"The gallery has {len(gallery)} tiles, too few to tell a match from chance "
-            f"(at least {MIN_TILES}). Use a larger map or a smaller stride."
+            f"{where} {rows} tiles, too few to tell a match from chance (at least {MIN_TILES}). "
+            f"{remedy}."
         )
     return ""
 

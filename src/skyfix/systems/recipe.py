@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from skyfix.errors import SkyfixError
 
-AT_LEAST_ONE = {"least": 1}
+AT_LEAST_ONE, AT_LEAST_TWO = {"least": 1}, {"least": 2}
 """Of settings that count something there must be one of."""
 
 
@@ -153,7 +153,7 @@ class Sampler:
     """
 
     pairing: Literal["views", "places", "links"] = "views"
-    batch_size: int = field(default=8, metadata=AT_LEAST_ONE)
+    batch_size: int = field(default=8, metadata=AT_LEAST_TWO)
     images_per_place: int = field(default=1, metadata=AT_LEAST_ONE)
     repeats: int = field(default=1, metadata=AT_LEAST_ONE)
     keep_last: bool = False

@@ -55,7 +55,11 @@ def create(name: str, **options: Any) -> System:
                 f"{name} has no option {option!r}. Its options: {', '.join(defaults)}."
             )
         _check_type(name, option, value, defaults[option])
-    made = cls(**options)
+    try:
+        made = cls(**options)
+    except ValueError as error:
+        # What a layer refuses, such as a dropout above 1.
+        raise SkyfixError(f"{name} cannot be made so: {error}. Correct its options.") from error
     made.options = {**defaults, **options}
     return made
 

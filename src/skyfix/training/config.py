@@ -78,7 +78,10 @@ def read_config(path: Path | str, settings: Iterable[str] = ()) -> TrainConfig:
             f"No recipe file at {path}. Name one of the project's own, such as sdpl."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SkyfixError(f"Cannot read the recipe {path}: {error}.") from error
+        raise SkyfixError(
+            f"Cannot read the recipe {path}: {error}. Correct it, or name one of the project's "
+            "own, such as sdpl."
+        ) from error
     for setting in settings:
         _change(sections, setting)
     return make_config(sections, str(path))

@@ -1,5 +1,6 @@
 """What a run trains on, and what it keeps apart to judge itself by."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ class TrainingData:
         matches: links from the photos to the tiles, of data whose pairs overlap in part.
         positions: of each place, as far as its satellite images tell.
         judged_by: what the checkpoint is selected by; None selects the last state.
+        listing: digest of the training images' names; equal for equal data, wherever it lies.
     """
 
     views: dict[View, ViewImages]
@@ -39,6 +41,7 @@ class TrainingData:
     matches: Matches | None
     positions: Positions | None
     judged_by: RetrievalSet | None
+    listing: str
 
     @property
     def photo(self) -> View:
@@ -170,7 +173,16 @@ def _numbered(
         for view, side in images.items()
     }
     positions = _positions(images["satellite"], views["satellite"].classes, len(shared))
-    return TrainingData(views, len(shared), matches, positions, judged_by)
+    return TrainingData(views, len(shared), matches, positions, judged_by, _listing(views))
+
+
+def _listing(views: dict[View, ViewImages]) -> str:
+    digest = hashlib.sha256()
+    for view, side in views.items():
+        for path in side.paths:
+            # Of the place and the file: the data set may move.
+            digest.update(f"{view} {'/'.join(path.parts[-2:])}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _positions(tiles: Images, classes: np.ndarray, places: int) -> Positions | None:

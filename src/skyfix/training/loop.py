@@ -64,7 +64,8 @@ def train(
     """
     out = Path(out)
     data = training_data(dataset, system_class(config.system), config.recipe, seed)
-    asked = {**config.to_json(), "places": data.places, "seed": seed}
+    asked = {**config.to_json(), "places": data.places, "seed": seed, "weights": weights,
+             "data": data.listing}  # fmt: skip
     saved = run_state.saved_state(out, asked, resume)
     torch.manual_seed(seed)
     options = {"places": data.places} if takes_places(config.system) else {}
@@ -72,9 +73,7 @@ def train(
     system.recipe = config.recipe
     if weights != "none" and saved is None:
         system.load_backbone(weights)
-    run = Run(system, data, out, device, workers, seed)
-    run.begin(asked)
+    run = Run(system, data, out, device, workers, seed, asked)
     loss = run.go(saved, save_every, tensorboard)
-    provenance = {**config.to_json(), "seed": seed, "steps": run.total, "weights": weights}
-    run.end(provenance)
+    run.end({**asked, "steps": run.total})
     return TrainResult(out, run.total, loss, tuple(run.unreadable))

@@ -39,6 +39,7 @@ class Run:
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: processes that load images.
         seed: decides order, augmentation and dropout.
+        asked: configuration that a saved state is for.
 
     Attributes:
         total: steps of the whole run.
@@ -53,6 +54,7 @@ class Run:
         device: str,
         workers: int,
         seed: int,
+        asked: dict[str, Any],
     ) -> None:
         cuda = choose_device(device).type == "cuda"
         self._accelerator = Accelerator(
@@ -66,7 +68,8 @@ class Run:
         if system.recipe.optim.checkpointing:
             forget_inner_maps(system)
         self._system, self._data, self._out, self._workers = system, data, out, workers
-        self._seed, self._shard = seed, Shard(self._accelerator.process_index, processes)
+        self._asked, self._seed = asked, seed
+        self._shard = Shard(self._accelerator.process_index, processes)
         self._recipe = system.recipe
         self._neighbours: np.ndarray | None = None
         self._batches = self._drawn()
@@ -80,12 +83,6 @@ class Run:
         self._selection: Selection | None = None
         self.unreadable: dict[str, None] = {}
         torch.manual_seed(seed + self._shard.rank)
-
-    def begin(self, asked: dict[str, Any]) -> None:
-        """Write down what is going to run, once every process has looked for a saved state."""
-        self._accelerator.wait_for_everyone()
-        if self._accelerator.is_main_process:
-            run_state.begin(self._out, asked)
 
     def go(self, saved: dict[str, Any] | None, save_every: int, tensorboard: bool) -> float:
         """Train to the end from the saved state or from the start; the last loss."""
@@ -149,7 +146,7 @@ class Run:
             log.write()
             if step == self.total:
                 log.draw()
-            run_state.save_state(self._out, state)
+            run_state.save_state(self._out, self._asked, state)
 
     def _look(self, step: int, log: Log) -> None:
         every = self._recipe.validation.every_epochs * self._steps_per_epoch
@@ -246,8 +243,8 @@ class Run:
         if not math.isfinite(loss):
             raise SkyfixError(
                 f"The loss is not a number at step {step + 1}. Lower the learning rate with "
-                f"--set optim.lr={self._recipe.optim.lr / 10:g}; the last saved state in "
-                f"{self._out} is kept."
+                f"--set optim.lr={self._recipe.optim.lr / 10:g}; what was saved in {self._out} is "
+                "kept."
             )
         return loss
 

@@ -13,20 +13,16 @@ FOLDER = "training"
 _STATE, _CONFIG = "state.pt", "config.json"
 
 
-def begin(run: Path, config: dict[str, Any]) -> None:
-    """Write down what is going to run, once everything that could be refused has been looked at."""
-    write_json(run / FOLDER / _CONFIG, config)
-
-
 def saved_state(run: Path, config: dict[str, Any], resume: bool) -> dict[str, Any] | None:
     """The saved state of a run folder if there is one to go on from.
 
     Raises:
-        SkyfixError: the folder holds a run and ``resume`` is off, or a run of another
-            configuration, or a damaged state.
+        SkyfixError: the folder holds other files, or a run and ``resume`` is off, or a run of
+            another configuration, or a damaged state.
     """
     folder = run / FOLDER
     if not (folder / _CONFIG).exists():
+        _check_free(run)
         return None
     if not resume:
         raise SkyfixError(
@@ -43,10 +39,21 @@ def saved_state(run: Path, config: dict[str, Any], resume: bool) -> dict[str, An
         raise SkyfixError(f"Damaged training state {folder / _STATE}. Train anew.") from error
 
 
-def save_state(run: Path, state: dict[str, Any]) -> None:
-    """Replace the saved state in one step."""
+def save_state(run: Path, config: dict[str, Any], state: dict[str, Any]) -> None:
+    """Replace the saved state in one step; the first time also write down what is running."""
+    if not (run / FOLDER / _CONFIG).exists():
+        write_json(run / FOLDER / _CONFIG, config)
     with atomic_path(run / FOLDER / _STATE) as temporary:
         torch.save(state, temporary)
+
+
+def _check_free(run: Path) -> None:
+    others = sorted(path.name for path in run.iterdir()) if run.is_dir() else []
+    if others and others != [FOLDER]:
+        raise SkyfixError(
+            f"{run} holds {others[0]} and is no training run. Choose a new or an empty folder with "
+            "--out."
+        )
 
 
 def _same_config(saved: dict[str, Any], config: dict[str, Any], run: Path) -> None:
