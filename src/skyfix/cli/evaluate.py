@@ -69,6 +69,7 @@ def evaluate(
     from skyfix.evaluation.study import read_protocols, run_protocols
     from skyfix.files import require_writable, write_json
     from skyfix.inference import Embedder
+    from skyfix.outputs.figures import write_figures
 
     started = time.monotonic()
     asked = ("plain", *protocol) if report else protocol
@@ -89,6 +90,8 @@ def evaluate(
         measured.append(found)
         if json is not None:
             write_json(json, _report(measured, protocols, distractors))
+        if report is not None:
+            write_figures(report, measured, {})
 
     run_protocols(extraction, protocols, directions, keep)
     for table in _tables(measured, embedder.system.name, distractors):
@@ -99,14 +102,13 @@ def evaluate(
         from skyfix.outputs.evaluation_report import write_report
         from skyfix.outputs.provenance import provenance_of
 
-        command = shlex.join(["skyfix", *sys.argv[1:]])
         provenance = provenance_of(
             embedder,
             extraction,
             measured,
             run=run,
             data=data,
-            command=command,
+            command=shlex.join(["skyfix", *sys.argv[1:]]),
             seconds=time.monotonic() - started,
         )
         show(f"Report: {write_report(report, embedder, extraction, measured, provenance)}")

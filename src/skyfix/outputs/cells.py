@@ -10,7 +10,7 @@ from skyfix.images import read_image
 
 CELL_PX = 160
 RIGHT, WRONG, NEAR = "#1a9850", "#d73027", "#b8860b"
-_FINE_PX = 220
+_FINE_PX = 200
 _WIDEST = 4
 _HEAT_MAP = "inferno"
 _COLDEST = 0.2

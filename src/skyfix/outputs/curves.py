@@ -15,6 +15,7 @@ _FORMS = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ((0, (5, 1, 1, 1, 1,
 _UNITS = {"px": "px", "deg": "degrees"}
 _SIZE, _FONT_PT = (6.6, 4.4), 14
 _FURTHEST = 100
+_TICKS = 8
 
 
 def recall_at_1(found: Measurement) -> float:
@@ -36,16 +37,20 @@ def is_curve(measured: Sequence[Measurement]) -> bool:
 def robustness_curve(measured: Sequence[Measurement]) -> Figure:
     """R@1 over the value of one protocol's conditions, a line a direction and kind of change."""
     unit = measured[0].condition.name.rpartition(" ")[2]
+    alone = len({found.direction for found in measured}) == 1
     lines: dict[str, list[tuple[float, float]]] = {}
     for found in measured:
         value = found.condition.value or 0.0
         kind = found.condition.name.removesuffix(f"{value:g} {unit}").strip()
-        line = lines.setdefault(f"{found.direction} {kind}".strip(), [])
+        name = kind if alone else f"{found.direction} {kind}"
+        line = lines.setdefault(name.strip(), [])
         line.append((value, recall_at_1(found)))
     figure, axes = _axes()
     for number, (name, points) in enumerate(lines.items()):
         x, y = zip(*points, strict=True)
         _draw(axes, number, name, x, y)
+    values = sorted({value for line in lines.values() for value, _ in line})
+    axes.set_xticks(values[:: -(-len(values) // _TICKS)])
     protocol = measured[0].condition.protocol
     axes.set_xlabel(f"{protocol.replace('-', ' ')} [{_UNITS.get(unit, unit)}]")
     _finish(axes, "R@1 [%]", max(recall_at_1(found) for found in measured), len(lines))

@@ -24,7 +24,7 @@ from skyfix.outputs.ranking_pictures import BEST, FAILURES, STRIPS, add_failures
 from skyfix.outputs.score_tables import add_scores
 
 PAGE_FILE = "report.html"
-_CHART_REM = 20
+_CHART_REM = 24
 _FRAMES = "A full green frame (✓) is right, a dashed red one (✗) wrong."
 
 
@@ -83,26 +83,27 @@ def _add_robustness(page: Page, measured: Sequence[Measurement]) -> None:
     page.heading("Robustness")
     page.row(
         (shown for protocol, group in protocols.items() for shown in _charts(protocol, group)),
-        "R@1 under each protocol's conditions, distractors kept. Every figure: figures.csv.",
+        "R@1 under each protocol's conditions, distractors kept. (+P,-P) moves the content by P px "
+        "to the right and up. Every figure stands in figures.csv.",
         _CHART_REM,
     )
 
 
 def _charts(protocol: str, group: list[Measurement]) -> Iterator[Shown]:
     """One chart a protocol, or one a direction where a direction has several lines."""
-    directions = list(dict.fromkeys(found.direction for found in group))
+    curve = is_curve(group)
+    by_direction: dict[str, list[Measurement]] = {}
+    for found in group:
+        by_direction.setdefault(found.direction, []).append(found)
     values = {found.condition.value for found in group}
-    parts = [group] if len(group) <= len(values) * len(directions) else [
-        [found for found in group if found.direction == direction] for direction in directions
-    ]  # fmt: skip
-    for part in parts:
+    several = curve and len(group) > len(values) * len(by_direction)
+    for part in by_direction.values() if several else [group]:
         worst = min(part, key=recall_at_1)
         named = ", ".join(dict.fromkeys(found.direction for found in part))
         caption = (
             f"{protocol}, {named}. Lowest: {recall_at_1(worst):.1f} % "
             f"({worst.condition.name}, {worst.direction})."
         )
-        curve = is_curve(part)
         yield Shown(robustness_curve(part) if curve else robustness_bars(part), caption)
 
 

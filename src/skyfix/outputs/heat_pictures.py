@@ -61,5 +61,6 @@ def _maps(
     photo = shrunk(Image.fromarray(samples.permute(1, 2, 0).numpy()))
     yield Shown(photo, "as the network sees it")
     for name, heat in maps.items():
-        cosine = f", cosine {found[name]:.2f}" if name in found else ""
+        # Adding zero turns -0.0 into 0.0.
+        cosine = f", cosine {round(found[name], 2) + 0.0:.2f}" if name in found else ""
         yield Shown(with_heat(photo, heat[0].float().cpu().numpy()), name + cosine)

@@ -87,7 +87,8 @@ def _add_distances(page: Page, plain: Sequence[Measurement]) -> None:
     page.table(
         ["metres", *(found.direction for found in known)],
         [
-            [_with_unit(name), *(f"{found.distances[name]:.2f}" for found in known)]
+            # A gallery of fewer than K images has no figure at K.
+            [_with_unit(name), *(_figure(found.distances.get(name)) for found in known)]
             for name in names
         ],
     )
@@ -146,3 +147,7 @@ def _add_published(
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
