@@ -33,13 +33,13 @@ def thumbnail(path: Path) -> Image.Image:
 
 def shrunk(image: Image.Image) -> Image.Image:
     """A whole image, small; a panorama keeps its form and more of its width."""
-    width = _FINE_PX * (_WIDEST if is_panorama(image) else 1)
+    width = _FINE_PX if is_upright(image) else _WIDEST * _FINE_PX
     return ImageOps.contain(image, (width, _FINE_PX), Image.Resampling.BICUBIC)
 
 
-def is_panorama(image: Image.Image) -> bool:
-    """Whether an image is too wide to stand beside others."""
-    return image.width > 2 * image.height
+def is_upright(image: Image.Image) -> bool:
+    """Whether an image has room in a cell as wide as high, panoramas being the others."""
+    return image.width < 1.8 * image.height
 
 
 def with_heat(photo: Image.Image, heat: np.ndarray) -> Image.Image:

@@ -26,6 +26,7 @@ from skyfix.outputs.score_tables import add_scores
 PAGE_FILE = "report.html"
 _CHART_REM = 24
 _FRAMES = "A full green frame (✓) is right, a dashed red one (✗) wrong."
+_LINKED_FRAMES = f"{_FRAMES} A dashed brown one (≈) overlaps, too little to count."
 
 
 def write_report(
@@ -83,8 +84,8 @@ def _add_robustness(page: Page, measured: Sequence[Measurement]) -> None:
     page.heading("Robustness")
     page.row(
         (shown for protocol, group in protocols.items() for shown in _charts(protocol, group)),
-        "R@1 under each protocol's conditions, distractors kept. (+P,-P) moves the content by P px "
-        "to the right and up. Every figure stands in figures.csv.",
+        "R@1 under each protocol's conditions; of the shifts, (+P,-P) moves the content by P px to "
+        "the right and up. Every figure stands in figures.csv.",
         _CHART_REM,
     )
 
@@ -111,8 +112,7 @@ def _add_cmc(page: Page, plain: Sequence[Measurement]) -> None:
     page.heading("Recall over K")
     page.picture(
         cmc_curve(plain),
-        "Cumulative matching characteristic: queries whose true match is among the first K, "
-        "distractors kept.",
+        "Cumulative matching characteristic: queries whose true match is among the first K.",
     )
 
 
@@ -120,17 +120,18 @@ def _add_pictures(
     page: Page, embedder: Embedder, extraction: Extraction, plain: Sequence[Measurement]
 ) -> None:
     rankings = [ranking_of(extraction, found) for found in plain]
+    frames = _LINKED_FRAMES if plain[0].links else _FRAMES
     page.heading("Best matches")
     page.text(
-        f"{STRIPS} queries at even distances through the data set's order, each beside its best "
-        f"{BEST} gallery images, distractors kept. {_FRAMES}"
+        f"Up to {STRIPS} queries at even distances through the data set's order, each beside its best "
+        f"{BEST} gallery images. {frames}"
     )
     for ranking in rankings:
         add_strips(page, ranking)
     page.heading("Failures")
     page.text(
         f"Up to {FAILURES} queries whose true match has the worst rank, one a place: the query, "
-        f"its true match, the best {BEST} gallery images. {_FRAMES}"
+        f"its true match, the best {BEST} gallery images. {frames}"
     )
     for ranking in rankings:
         add_failures(page, ranking)

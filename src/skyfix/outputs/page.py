@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image
 
 from skyfix.files import write_text
-from skyfix.outputs.cells import NEAR, RIGHT, WRONG, is_panorama
+from skyfix.outputs.cells import NEAR, RIGHT, WRONG, is_upright
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ figcaption, .notes { color: var(--soft); font-size: .9rem; } .notes { padding-le
 .cells figcaption { line-height: 1.3; margin-top: .3rem; }
 .right img, .near img, .wrong img { outline: 4px solid; outline-offset: -4px; }
 .near img, .wrong img { outline-style: dashed; }
-.wide { grid-column: 1 / -1; } .wide img { width: auto; }
+.wide { grid-column: span 2; } .widest { grid-column: 1 / -1; } .widest img { width: auto; }
 """
 
 
@@ -164,8 +164,8 @@ def _figure(shown: Shown) -> str:
     if isinstance(shown.picture, Image.Image):
         shown.picture.save(data, "JPEG", quality=85)
         form = "jpeg"
-        if is_panorama(shown.picture):
-            kinds.append("wide")
+        if not is_upright(shown.picture):
+            kinds.append("wide" if shown.picture.width < 3 * shown.picture.height else "widest")
     else:
         shown.picture.savefig(data, format="png", dpi=110, bbox_inches="tight")
         form = "png"

@@ -88,4 +88,4 @@ def _paths(dataset: RetrievalSet, side: str, view: View) -> tuple[str, tuple[Pat
 def _device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} (cuda)"
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    return f"{device.type}, threads: {torch.get_num_threads()}"

@@ -10,7 +10,7 @@ _NAMES = {
     "identity": "system's digest (weights, options, preprocessing)",
     "listing": "data's digest (paths and sizes of queries and gallery)",
     "seconds": "measuring took [s]",
-    "input_px": "input (height, width) [px]",
+    "input_px": "input (height x width) [px]",
     "selected_by": "checkpoint chosen by",
 }
 
@@ -49,10 +49,11 @@ def _rows(
     for name, value in values.items():
         if name == skipped:
             continue
+        label = f"{before}.{name}" if before else _NAMES.get(name, name)
         if isinstance(value, Mapping):
-            yield from _rows(value, f"{before}{name}.")
+            yield from _rows(value, label)
         else:
-            yield before + _NAMES.get(name, name), _cell(value)
+            yield label, _cell(value)
 
 
 def _cell(value: Any) -> str:

@@ -13,7 +13,8 @@ _PLACES = (*_RECALLS, "R@1% (N//100)", "R@1% (N//100+1)", "AP")
 _LINKS = (*_RECALLS, "hit rate", "AP(step)")
 _COUNTS = ("queries", "gallery", "without_match")
 _RULES = {
-    "keep": "keep (official): gallery places that no query shows stay in the ranking.",
+    "keep": "keep (official): gallery places that no query shows stay in the ranking, here and in "
+    "all curves and pictures below.",
     "drop": "drop: they are taken out first, as Sample4Geo and its successors do. Higher figures, "
     "not comparable with official ones.",
     "links": "links: true matches are told one by one. A hit is a positive; semi-positives are no "
@@ -85,7 +86,7 @@ def _add_distances(page: Page, plain: Sequence[Measurement]) -> None:
         return
     names = list(dict.fromkeys(name for found in known for name in found.distances))
     page.table(
-        ["metres", *(found.direction for found in known)],
+        ["distance figure", *(found.direction for found in known)],
         [
             # A gallery of fewer than K images has no figure at K.
             [_with_unit(name), *(_figure(found.distances.get(name)) for found in known)]
