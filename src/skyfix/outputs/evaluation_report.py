@@ -123,8 +123,8 @@ def _add_pictures(
     frames = _LINKED_FRAMES if plain[0].links else _FRAMES
     page.heading("Best matches")
     page.text(
-        f"Up to {STRIPS} queries at even distances through the data set's order, each beside its best "
-        f"{BEST} gallery images. {frames}"
+        f"Up to {STRIPS} queries at even distances through the data set's order, each beside its "
+        f"best {BEST} gallery images. {frames}"
     )
     for ranking in rankings:
         add_strips(page, ranking)
