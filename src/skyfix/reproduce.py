@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyfix.datasets.registry import open_dataset, open_reader
-from skyfix.evaluation.protocol import Direction, Extraction
+from skyfix.datasets.registry import open_dataset
+from skyfix.evaluation.protocol import Direction, Extraction, directions_of
 from skyfix.evaluation.study import run_protocols
 from skyfix.files import read_json, require_writable, write_json, write_text
 from skyfix.inference import Embedder
@@ -98,18 +98,15 @@ def reproduce(
     out = Path(out)
     require_writable(out)
     asked = list(dict.fromkeys(("plain", *protocols)))
-    photos = [view for view in open_reader(data).views if view != "satellite"]
-    directions: list[Direction] = (
-        ["drone2satellite", "satellite2drone"] if "drone" in photos else ["ground2satellite"]
-    )
+    dataset = open_dataset(data)
+    directions = directions_of(dataset)
     reports, measured = [], []
     for seed in range(seeds):
         folder = out / f"seed_{seed}"
-        train(config, open_dataset(data), folder, weights, resume=True, device=device, seed=seed)
+        train(config, dataset, folder, weights, resume=True, device=device, seed=seed)
         reports.append(_evaluate(folder, data, asked, directions, device))
         found = read_json(reports[-1].parent / JSON_FILE, "figures")
         measured.append([x for x in found["measurements"] if x["protocol"] == "plain"])
-    dataset = open_dataset(data)
     result = Reproduction(
         config.system,
         dataset_name(dataset, data),
@@ -123,7 +120,7 @@ def reproduce(
 
 
 def _evaluate(
-    folder: Path, data: str, protocols: list[str], directions: list[Direction], device: str
+    folder: Path, data: str, protocols: list[str], directions: tuple[Direction, ...], device: str
 ) -> Path:
     """The report of one run, made if it is not there yet."""
     report = folder / "report"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_systems import LITE0, smallest
 
 from skyfix import systems
 from skyfix.cli import main
@@ -26,31 +27,6 @@ RECIPES = {
     if "-" not in path.stem
 }
 PLACES, TEST_PLACES, DISTRACTORS, DRONE_VIEWS = 4, 3, 1, 2
-PANORAMA = {"ground_height_px": 56, "ground_width_px": 152}
-CONVNEXT = {"backbone": "test_convnext", "input_px": 64}
-VIT = {"backbone": "test_vit", "input_px": 64}
-LITE0 = "tf_efficientnet_lite0"
-TINY: dict[str, dict[str, object]] = {
-    "camp": CONVNEXT,
-    "cvft": {"satellite_px": 64, **PANORAMA},
-    "cvm_net": {"satellite_px": 64, "clusters": 4, "width": 32, **PANORAMA},
-    "dac": CONVNEXT,
-    "denseuav": VIT,
-    "fsra": VIT,
-    "game4loc": VIT,
-    "lpn_ground": {"backbone": LITE0, "input_px": 128},
-    "mbf": {"backbone": "vit_small_r26_s32_224", "input_px": 64},
-    "mccg": CONVNEXT,
-    "mean": CONVNEXT,
-    "safa": {"polar_px": 64, **PANORAMA},
-    "sample4geo": CONVNEXT,
-    "sdpl": {"backbone": LITE0, "input_px": 128},
-    "sdpl_released": {"backbone": LITE0, "input_px": 256},
-    "swin": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
-    "swin_dwdr": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
-    "swin_v2": {"backbone": "swinv2_tiny_window8_256", "input_px": 64},
-}
-"""The smallest form of each recipe, where it is not a 64-px EfficientNet-Lite0."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +71,7 @@ def run(tmp_path: Path) -> Iterator[Path]:
 
 
 def settings(recipe: str) -> list[str]:
-    options = TINY.get(recipe, {"backbone": LITE0, "input_px": 64})
-    return [
-        *(f"system.{option}={value}" for option, value in options.items()),
-        "schedule.steps=2",
-        "sampler.batch_size=2",
-        "validation.select=last",
-    ]
+    return [*smallest(recipe), "schedule.steps=2", "validation.select=last"]
 
 
 def evaluated(system: str, data: Data, report: Path) -> dict:

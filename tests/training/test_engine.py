@@ -238,6 +238,43 @@ def test_linked_data_train_and_are_measured(
     assert "hit rate" in json.loads(figures.read_text())
 
 
+def test_tensorboard_is_told_the_same_figures(spec: str, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = make_config(PLAIN, "test")
+    train(config, open_dataset(spec), tmp_path, "none", device="cpu", workers=0, tensorboard=True)
+    board = EventAccumulator(str(tmp_path / "training" / "tensorboard"))
+    board.Reload()
+    told = {event.step: event.value for event in board.Scalars("total")}
+    logged = {row["step"]: row["total"] for row in read_log(tmp_path / "training")}
+    assert told.keys() == logged.keys()
+    np.testing.assert_allclose(list(told.values()), list(logged.values()), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"data": 10}, r"other settings \(places, data\)"), ({"weights": "x"}, r"\(weights\)")],
+)
+def test_a_run_goes_on_with_its_own_data_and_weights_only(
+    change: dict[str, Any], message: str, spec: str, tmp_path: Path
+) -> None:
+    run(spec, tmp_path / "run", PLAIN)
+    if "data" in change:
+        other = generate("university1652", tmp_path / "other", places=change["data"])
+        spec = f"university1652:{other}"
+    dataset = open_dataset(spec)
+    with pytest.raises(SkyfixError, match=message):
+        train(make_config(PLAIN, "test"), dataset, tmp_path / "run", change.get("weights", "none"),
+              resume=True, device="cpu", workers=0)  # fmt: skip
+
+
+def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SkyfixError, match=r"holds notes.txt and is no training run"):
+        run(spec, tmp_path, PLAIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_curve_of_one(spec: str, tmp_path: Path) -> None:
     changes = [f"{section}.{name}={value}" for section, values in PLAIN.items()

@@ -167,7 +167,7 @@ def test_recipe_files_are_the_papers_recipes(path: Path) -> None:
         ("optim.lr=fast", "must be of type float"),
         ("optim.lr=-1", "must be 0 or more"),
         ("optim.lr=nan", "must be 0 or more"),
-        ("sampler.batch_size=0", "must be 1 or more"),
+        ("sampler.batch_size=1", "must be 2 or more"),
         ("schedule.decay_epochs=0", "must be 1 or more"),
         ("schedule.epochs=1.5", "must be of type int"),
         ("system.places=3", "follows from the data"),

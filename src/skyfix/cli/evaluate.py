@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich import print as show
@@ -23,7 +23,7 @@ def evaluate(
     run: str,
     *,
     data: str,
-    direction: Literal[Direction, "both"] = "drone2satellite",
+    direction: Literal[Direction, "both"] | None = None,
     distractors: Distractors = "keep",
     protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,
@@ -48,7 +48,8 @@ def evaluate(
     data
         Data set as NAME:ROOT.
     direction
-        Which view asks and which one is searched; both asks either way (drone and satellite).
+        Which view asks and which one is searched: photos ask satellite images, unless told
+        otherwise; both asks either way (drone and satellite).
     distractors
         keep (official) leaves gallery places without a query in the ranking, drop takes them out.
         The JSON of a protocol has both.
@@ -65,7 +66,7 @@ def evaluate(
         auto, cpu or cuda.
     """
     from skyfix.datasets.registry import open_dataset
-    from skyfix.evaluation.protocol import views_of
+    from skyfix.evaluation.protocol import directions_of
     from skyfix.evaluation.study import read_protocols, run_protocols
     from skyfix.files import require_writable, write_json
     from skyfix.inference import Embedder
@@ -74,13 +75,13 @@ def evaluate(
     started = time.monotonic()
     asked = ("plain", *protocol) if report else protocol
     protocols = list(dict.fromkeys(read_protocols(asked)))
-    directions = get_args(Direction)[:2] if direction == "both" else (direction,)
-    for one in directions:
-        views_of(one)
+    dataset = open_dataset(data)
+    offered = directions_of(dataset)
+    directions = offered if direction == "both" else (direction or offered[0],)
     embedder = Embedder(run, device=device)
     if input_px is not None:
         embedder.system.with_input_px(input_px, input_px)
-    extraction = Extraction(embedder, open_dataset(data))
+    extraction = Extraction(embedder, dataset)
     if report is not None:
         require_writable(report)
     measured: list[Measurement] = []
@@ -89,7 +90,8 @@ def evaluate(
         """Nothing that was measured is lost when a later condition fails."""
         measured.append(found)
         if json is not None:
-            write_json(json, _report(measured, protocols, distractors))
+            about = {"system": embedder.system.name, "data": data}
+            write_json(json, _report(measured, protocols, distractors, about))
         if report is not None:
             write_figures(report, measured, {})
 
@@ -115,12 +117,17 @@ def evaluate(
 
 
 def _report(
-    measured: list[Measurement], protocols: list[str], distractors: Distractors
+    measured: list[Measurement],
+    protocols: list[str],
+    distractors: Distractors,
+    about: dict[str, str],
 ) -> dict[str, Any]:
     """The figures of one plain measurement, or a list of all conditions."""
     if protocols == ["plain"] and len(measured) == 1:
-        return {**_scores(measured[0], distractors), **measured[0].distances}
-    return {"measurements": [found.to_json() for found in measured]}
+        found = measured[0]
+        scores = {**_scores(found, distractors), **found.distances}
+        return {**about, "direction": found.direction, **scores}
+    return {**about, "measurements": [found.to_json() for found in measured]}
 
 
 def _scores(found: Measurement, distractors: Distractors) -> dict[str, Any]:
@@ -130,18 +137,23 @@ def _scores(found: Measurement, distractors: Distractors) -> dict[str, Any]:
 
 
 def _tables(measured: list[Measurement], system: str, distractors: Distractors) -> list[Table]:
-    """One table a protocol and direction."""
-    tables: dict[tuple[str, str], Table] = {}
+    """One table a protocol and direction, and one more of the figures in metres."""
+    tables: dict[tuple[str, ...], Table] = {}
     for found in measured:
-        names = LINK_FIGURES if found.links is not None else FIGURES
-        metres = [name for name in DISTANCES if name in found.distances]
-        key = (found.condition.protocol, found.direction)
-        if key not in tables:
-            rule = "" if found.links is not None else f", distractors {distractors}"
-            tables[key] = Table(title=f"{system}, {found.direction}, {key[0]}{rule}")
-            for name in ("condition", *names, *metres):
-                tables[key].add_column(name, justify="left" if name == "condition" else "right")
-        scores = {**_scores(found, distractors), **found.distances}
-        cells = (f"{scores[name]:.2f}" for name in (*names, *metres))
-        tables[key].add_row(found.condition.name, *cells)
+        linked = found.links is not None
+        rule = "" if linked else f", distractors {distractors}"
+        title = f"{system}, {found.direction}, {found.condition.protocol}"
+        recalls = LINK_FIGURES if linked else FIGURES
+        for kind, names, scores in (
+            (rule, recalls, _scores(found, distractors)),
+            (", distances", DISTANCES, found.distances),
+        ):
+            known = [name for name in names if name in scores]
+            if not known:
+                continue
+            table = tables.setdefault((title, kind, *known), Table(title=title + kind))
+            if not table.columns:
+                for name in ("condition", *known):
+                    table.add_column(name, justify="left" if name == "condition" else "right")
+            table.add_row(found.condition.name, *(f"{scores[name]:.2f}" for name in known))
     return list(tables.values())

@@ -217,6 +217,13 @@ def matches_among(
     return dataset.matches(asking).only(query.rows, gallery.rows, size)
 
 
+def directions_of(dataset: RetrievalSet) -> tuple[Direction, ...]:
+    """The directions that a data set is measured in, the usual one first."""
+    if "drone" in dataset.views:
+        return "drone2satellite", "satellite2drone"
+    return ("ground2satellite",)
+
+
 def views_of(direction: Direction) -> tuple[View, View]:
     """The view that asks and the one that is searched.
 

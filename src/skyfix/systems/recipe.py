@@ -198,7 +198,7 @@ class Recipe:
             SkyfixError: unknown section or name, or a value of the wrong type.
         """
         if section not in _names(self):
-            raise SkyfixError(_unknown("recipe section", section, _names(self)))
+            raise SkyfixError(_unknown("recipe section", section, ["system", *_names(self)]))
         part = getattr(self, section)
         checked = {name: _checked(part, section, name, value) for name, value in values.items()}
         return replace(self, **{section: replace(part, **checked)})
