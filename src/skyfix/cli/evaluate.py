@@ -75,12 +75,12 @@ def evaluate(
     started = time.monotonic()
     asked = ("plain", *protocol) if report else protocol
     protocols = list(dict.fromkeys(read_protocols(asked)))
-    dataset = open_dataset(data)
-    offered = directions_of(dataset)
-    directions = offered if direction == "both" else (direction or offered[0],)
     embedder = Embedder(run, device=device)
     if input_px is not None:
         embedder.system.with_input_px(input_px, input_px)
+    dataset = open_dataset(data)
+    offered = directions_of(dataset)
+    directions = offered if direction == "both" else (direction or offered[0],)
     extraction = Extraction(embedder, dataset)
     if report is not None:
         require_writable(report)
