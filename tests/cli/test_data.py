@@ -106,14 +106,12 @@ def test_generating_again_gives_the_same_and_other_seeds_do_not(tmp_path, capsys
     assert a == b != c
 
 
-def test_training_refuses_links_in_one_line(tmp_path, capsys):
-    run(capsys, "data", "generate", "vigor", tmp_path / "vigor", "--places", 1)
-    recipe = str(Path(__file__).parents[2] / "recipes" / "safa.toml")
-    data = f"vigor@same:{tmp_path / 'vigor'}"
-    code, _, err = run(capsys, "train", recipe, "--data", data, "--out", tmp_path / "run")
+def test_a_filled_folder_is_not_written_over(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, _, err = run(capsys, "data", "generate", "vigor", tmp_path)
     assert code == 2
-    assert "tells its true matches by links" in err
-    assert err.count("\n") == 1
+    assert f"{tmp_path} is not empty" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from skyfix.datasets.contract import is_linked, labelled
+from skyfix.datasets.contract import is_linked
 from skyfix.datasets.registry import generate, names, open_dataset, open_reader, reader_class
 from skyfix.errors import SkyfixError
 
@@ -86,15 +86,6 @@ def test_names_that_are_none():
     for spec in ("x:root", "x@150:root"):
         with pytest.raises(SkyfixError, match="Unknown data set 'x'"):
             open_dataset(spec)
-
-
-def test_sets_with_links_are_no_sets_of_places(tmp_path):
-    generate("vigor", tmp_path / "vigor", places=1)
-    generate("cvusa", tmp_path / "cvusa", places=1)
-    places = open_dataset(f"cvusa:{tmp_path / 'cvusa'}")
-    assert labelled(places) is places
-    with pytest.raises(SkyfixError, match="Vigor tells its true matches by links"):
-        labelled(open_dataset(f"vigor@same:{tmp_path / 'vigor'}"))
 
 
 def test_opening_a_set_loads_only_its_own_reader():

@@ -160,17 +160,3 @@ class LinkedSet(RetrievalSet, Protocol):
 def is_linked(dataset: RetrievalSet) -> TypeGuard[LinkedSet]:
     """Whether a data set tells its true matches by links and not by labels."""
     return hasattr(dataset, "matches")
-
-
-def labelled(dataset: PlaceSet | LinkedSet) -> PlaceSet:
-    """The data set, if labels tell its true matches.
-
-    Raises:
-        SkyfixError: links tell them.
-    """
-    if is_linked(dataset):
-        raise SkyfixError(
-            f"{type(dataset).__name__} tells its true matches by links between images, which "
-            "this command cannot use yet. Use a data set of places."
-        )
-    return dataset  # type: ignore[return-value]
