@@ -105,7 +105,8 @@ def check_weights(start: System, after: dict[str, torch.Tensor]) -> None:
     moved = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
     assert moved == {name for name, p in start.named_parameters() if p.requires_grad}
     largest = max(before, key=lambda name: before[name].numel())
-    assert (after[largest] - before[largest]).norm() < 0.2 * before[largest].norm()
+    # Two independent starts lie about 1.4 norms apart.
+    assert (after[largest] - before[largest]).norm() < 0.5 * before[largest].norm()
 
 
 def test_every_system_has_a_recipe() -> None:
