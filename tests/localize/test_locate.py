@@ -19,7 +19,18 @@ from skyfix.inference import Embedder
 from skyfix.localize import Candidate, Fix, locate, locate_many
 
 OBLIQUE = Pose(140, -55, 70, 75)
-KEYS = ["photo", "located", "lon", "lat", "accuracy_m", "confidence", "reason", "candidates"]
+KEYS = [
+    "photo",
+    "located",
+    "lon",
+    "lat",
+    "accuracy_m",
+    "accuracy_95_m",
+    "confidence",
+    "reason",
+    "method",
+    "candidates",
+]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +50,7 @@ def test_full_pose_gives_position_camera_and_footprint(scene, gallery, embedder,
     assert fix.located
     assert error_m(fix, truth) < STRIDE_M
     assert error_m(fix, truth) < fix.accuracy_m < TILE_M
+    assert fix.accuracy_m <= fix.accuracy_95_m
     assert 0.5 <= fix.confidence <= 1
     # The camera stands 70 / tan(55) = 49 m behind the ground point, towards 320 degrees.
     back_m = 70 / math.tan(math.radians(55))
@@ -147,7 +159,7 @@ def test_one_photo_that_cannot_be_read_is_an_error(gallery, embedder, tmp_path: 
 
 def test_json_has_the_agreed_keys_and_no_nan(gallery, embedder, oblique, tmp_path: Path):
     found = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder).to_json()
-    assert list(found) == [*KEYS, "camera_lon", "camera_lat", "footprint"]
+    assert list(found) == [*KEYS, "camera_lon", "camera_lat", "footprint", "heading_deg"]
     assert list(found["candidates"][0]) == ["lon", "lat", "score", "tile"]
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     lost = locate(save(noise, tmp_path / "noise.jpg"), gallery, embedder=embedder).to_json()

@@ -1,7 +1,12 @@
 """The answer to "where was this photo taken": a position and how sure it is, or a plain no."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Method = Literal["tiles", "registration", "filter", "smoother"]
+"""What a position rests on: the tiles alike, the photo registered to the map, or a sequence's
+filter or smoother."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,21 @@ class Fix:
     Attributes:
         photo: path or name of the photo.
         located: False when the photo gives no position worth using; then ``lon``, ``lat`` and
-            ``accuracy_m`` are None and ``reason`` says why.
+            both accuracies are None and ``reason`` says why.
         lon, lat: ground point at the image centre, WGS84 degrees.
-        accuracy_m: radius around the position that holds the truth in 68 % of cases.
+        accuracy_m, accuracy_95_m: radii around the position that hold the truth in 68 and 95 %
+            of cases.
         confidence: posterior probability that the truth is near the position, 0 to 1.
         candidates: most likely tiles, best first, also when not located.
-        camera_lon, camera_lat: the point below the camera; None unless the pose is known.
+        camera_lon, camera_lat: the point below the camera; None unless the pose is known or the
+            photo was registered.
         footprint: (lon, lat) corners of the ground in the photo, in image order from the upper
-            left; empty unless the pose is known.
+            left; empty unless the pose is known or the photo was registered.
+        heading_deg: direction that the photo's top points to, clockwise from true north; None
+            where it is neither known nor found.
+        method: what the position rests on.
+        time: when the photo was taken, with a time zone; None if unknown.
+        time_s: seconds since the start of its video or flight; None for single photos.
     """
 
     photo: str
@@ -42,17 +54,22 @@ class Fix:
     lon: float | None = None
     lat: float | None = None
     accuracy_m: float | None = None
+    accuracy_95_m: float | None = None
     confidence: float = 0.0
     reason: str = ""
     candidates: tuple[Candidate, ...] = ()
     camera_lon: float | None = None
     camera_lat: float | None = None
     footprint: tuple[tuple[float, float], ...] = ()
+    heading_deg: float | None = None
+    method: Method = "tiles"
+    time: datetime | None = None
+    time_s: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fix as plain JSON values; ``lon``, ``lat``, ``accuracy_m`` are null if not located.
+        """The fix as plain JSON values; position and accuracies are null if not located.
 
-        The camera's position and the footprint appear where they are known.
+        Camera, footprint, heading and times appear where they are known.
         """
         value: dict[str, Any] = {
             "photo": self.photo,
@@ -60,8 +77,10 @@ class Fix:
             "lon": self.lon,
             "lat": self.lat,
             "accuracy_m": self.accuracy_m,
+            "accuracy_95_m": self.accuracy_95_m,
             "confidence": self.confidence,
             "reason": self.reason,
+            "method": self.method,
             "candidates": [
                 {"lon": one.lon, "lat": one.lat, "score": one.score, "tile": one.tile}
                 for one in self.candidates
@@ -71,6 +90,12 @@ class Fix:
             value |= {"camera_lon": self.camera_lon, "camera_lat": self.camera_lat}
         if self.footprint:
             value["footprint"] = [list(corner) for corner in self.footprint]
+        if self.heading_deg is not None:
+            value["heading_deg"] = self.heading_deg
+        if self.time is not None:
+            value["time"] = self.time.astimezone(UTC).isoformat(timespec="milliseconds")
+        if self.time_s is not None:
+            value["time_s"] = self.time_s
         return value
 
 

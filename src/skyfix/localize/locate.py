@@ -186,11 +186,13 @@ def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]
         lon=found.lon,
         lat=found.lat,
         accuracy_m=found.accuracy_m,
+        accuracy_95_m=found.accuracy_95_m,
         confidence=found.confidence,
         candidates=candidates,
         camera_lon=camera[0],
         camera_lat=camera[1],
         footprint=outline,
+        heading_deg=photo.pose.heading_deg,
     )
 
 

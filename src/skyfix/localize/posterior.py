@@ -15,8 +15,8 @@ the smallest with which, on every other photo of two real flights, ImageNet feat
 system are at least as often right as they are confident; the remaining photos confirmed it.
 """
 
-HELD = 0.68
-"""Part of the posterior within the accuracy radius."""
+HELD = (0.68, 0.95)
+"""Parts of the posterior within the two accuracy radii."""
 
 _MODES = 64
 
@@ -27,14 +27,15 @@ class Estimate:
 
     Attributes:
         lon, lat: degrees.
-        accuracy_m: radius around the position that holds ``HELD`` of the posterior, joined with
-            half a stride, the part of the grid's coarseness that scores cannot tell.
+        accuracy_m, accuracy_95_m: radii around the position that hold ``HELD`` of the posterior,
+            joined with half a stride, the part of the grid's coarseness that scores cannot tell.
         confidence: posterior within the reach of the position, 0 to 1.
     """
 
     lon: float
     lat: float
     accuracy_m: float
+    accuracy_95_m: float
     confidence: float
 
 
@@ -78,12 +79,12 @@ def estimate(
     mean = mode @ places / mode.sum()
     from_mean_m = np.linalg.norm(places - mean, axis=-1)
     outward = np.argsort(from_mean_m, kind="stable")
-    held = int(np.searchsorted(np.cumsum(probability[outward]), HELD))
-    radius_m = from_mean_m[outward[min(held, len(outward) - 1)]]
+    held = np.searchsorted(np.cumsum(probability[outward]), HELD)
+    radii_m = np.hypot(from_mean_m[outward[np.minimum(held, len(outward) - 1)]], stride_m / 2)
     fix_lon, fix_lat = offset(*origin, *mean)
     return Estimate(
         float(fix_lon),
         float(fix_lat),
-        float(np.hypot(radius_m, stride_m / 2)),
+        *radii_m.tolist(),
         float(min(1.0, probability[from_mean_m <= reach_m].sum())),
     )
