@@ -47,12 +47,15 @@ def test_the_mean_is_finer_than_the_grid(east_m, north_m):
 def test_accuracy_holds_its_share_of_the_posterior():
     probability = bump(240, 240)
     found = estimate(LON, LAT, probability, 75.0, STRIDE_M)
-    radius_m = np.sqrt(found.accuracy_m**2 - (STRIDE_M / 2) ** 2)
     away_m = distance_m(found.lon, found.lat, LON, LAT)
-    assert probability[away_m <= radius_m + 1e-6].sum() >= HELD
-    assert probability[away_m < radius_m - 1e-6].sum() < HELD
-    # 68 % of a two-dimensional Gaussian lie within 1.51 standard deviations.
-    assert radius_m == pytest.approx(1.51 * 30, rel=0.15)
+    # 68 and 95 % of a two-dimensional Gaussian lie within 1.51 and 2.45 standard deviations.
+    for held, accuracy_m, deviations in zip(
+        HELD, (found.accuracy_m, found.accuracy_95_m), (1.51, 2.45), strict=True
+    ):
+        radius_m = np.sqrt(accuracy_m**2 - (STRIDE_M / 2) ** 2)
+        assert probability[away_m <= radius_m + 1e-6].sum() >= held
+        assert probability[away_m < radius_m - 1e-6].sum() < held
+        assert radius_m == pytest.approx(deviations * 30, rel=0.15)
 
 
 def test_a_hill_beats_a_lone_peak():

@@ -80,11 +80,13 @@ def estimate(
     from_mean_m = np.linalg.norm(places - mean, axis=-1)
     outward = np.argsort(from_mean_m, kind="stable")
     held = np.searchsorted(np.cumsum(probability[outward]), HELD)
-    radii_m = np.hypot(from_mean_m[outward[np.minimum(held, len(outward) - 1)]], stride_m / 2)
+    radii_m = from_mean_m[outward[np.minimum(held, len(outward) - 1)]]
+    accuracy_m, accuracy_95_m = np.hypot(radii_m, stride_m / 2)
     fix_lon, fix_lat = offset(*origin, *mean)
     return Estimate(
         float(fix_lon),
         float(fix_lat),
-        *radii_m.tolist(),
+        float(accuracy_m),
+        float(accuracy_95_m),
         float(min(1.0, probability[from_mean_m <= reach_m].sum())),
     )
