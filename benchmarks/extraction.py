@@ -28,14 +28,17 @@ from skyfix.systems.system import System
 from skyfix.world.town import build_town
 
 PREFACE = """Made by `python benchmarks/extraction.py --images {images} --runs {runs}` ({machine}).
-{images} JPEG files of 512 px to descriptors, images a second, median of alternating runs. *network*
-has its input in memory already; *plain loop* is a `DataLoader` with PIL and torchvision transforms.
+{images} JPEG files of 512 px to descriptors with EfficientNet-Lite0 at 256 px, images a second,
+median of alternating runs. *network* has its input in memory already; *plain loop* is a
+`DataLoader` with PIL and torchvision transforms. `imagenet` is the lightest network there is; the
+others keep the last stride and add the mirror image.
 """
 FILE_PX, BATCH = 512, 32
+LITE0 = "tf_efficientnet_lite0"
 CANDIDATES = (
-    ("instance", "tf_efficientnet_lite0", 256),
-    ("sdpl", "tf_efficientnet_lite0", 256),
-    ("sdpl", "resnet50", 256),
+    ("imagenet", {}),
+    ("instance", {"backbone": LITE0, "input_px": 256, "places": 701}),
+    ("sdpl", {"backbone": LITE0, "input_px": 256, "places": 701}),
 )
 
 
@@ -60,10 +63,10 @@ class Photos(Dataset):
         return self._transform(Image.open(self._paths[index]).convert("RGB"))
 
 
-def compared(name: str, backbone: str, input_px: int, paths: list[Path], runs: int) -> list[str]:
+def compared(name: str, options: dict, paths: list[Path], runs: int) -> list[str]:
     """One line of the table, after checking that all three give the same descriptors."""
     torch.manual_seed(0)
-    system = systems.create(name, backbone=backbone, input_px=input_px, places=701).eval()
+    system = systems.create(name, **options).eval()
     embedder = Embedder(system, device="cpu", batch_size=BATCH)
     preprocess = system.preprocess["drone"]
     inputs = torch.stack([prepared(read_image(path), preprocess) for path in paths])
@@ -90,8 +93,7 @@ def compared(name: str, backbone: str, input_px: int, paths: list[Path], runs: i
     seconds = alternate({"network": network, "skyfix": ours, "plain": plain}, runs)
     rates = {which: len(paths) / value for which, value in seconds.items()}
     return [
-        f"{name}, {backbone}",
-        f"{input_px}",
+        name,
         *(f"{rates[which]:.1f}" for which in ("network", "skyfix", "plain")),
         f"{100 * rates['skyfix'] / rates['network']:.0f}",
         f"{rates['skyfix'] / rates['plain']:.2f}",
@@ -120,7 +122,7 @@ def main() -> None:
         paths = write_files(Path(folder), arguments.images)
         rows = [compared(*candidate, paths, arguments.runs) for candidate in CANDIDATES]
     preface = PREFACE.format(images=arguments.images, runs=arguments.runs, machine=machine())
-    header = ["system", "px", "network", "skyfix", "plain loop", "% of network", "times plain loop"]
+    header = ["system", "network", "skyfix", "plain loop", "% of network", "times plain loop"]
     publish("Descriptors of files", preface + "\n" + table(header, rows), arguments.write)
 
 
