@@ -79,6 +79,13 @@ def test_pitch_a_little_past_the_vertical_is_vertical(tmp_path: Path, gimbal, pi
     assert read_metadata(tag(tmp_path / "a.jpg", xmp=values)).pose.pitch_deg == pitch_deg
 
 
+def test_straight_down_the_roll_is_part_of_the_heading(tmp_path: Path):
+    values = OBLIQUE | {"GimbalPitchDegree": "-90.00", "GimbalRollDegree": "+180.00"}
+    pose = read_metadata(tag(tmp_path / "a.jpg", xmp=values)).pose
+    assert (pose.heading_deg, pose.pitch_deg, pose.roll_deg) == (-149.5, -90, 0)
+    np.testing.assert_allclose(axes(pose), axes(Pose(30.5, -90, roll_deg=180)), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -21,6 +21,7 @@ _Value = TypeVar("_Value")
 _GIMBAL = ("GimbalYawDegree", "GimbalPitchDegree", "GimbalRollDegree")
 _FLIGHT = ("FlightYawDegree", "FlightPitchDegree", "FlightRollDegree")
 _PITCH_NOISE_DEG = 1.0
+_VERTICAL_DEG = -89.8
 _ON_ITS_SIDE = (5, 6, 7, 8)
 _ROLL_OF_ORIENTATION = {3: 180.0, 4: 180.0, 5: 90.0, 6: -90.0, 7: -90.0, 8: 90.0}
 """Degrees that the upright image is rolled against the stored one, of which the gimbal speaks.
@@ -89,6 +90,10 @@ def read_metadata(path: Path | str) -> PhotoMetadata:
     heading_deg, pitch_deg, roll_deg = use(_attitude, drone or {}, notes) or (None, None, None)
     if roll_deg is not None:
         roll_deg = _wrapped(roll_deg + _ROLL_OF_ORIENTATION.get(orientation, 0.0))
+        if heading_deg is not None and pitch_deg is not None and pitch_deg <= _VERTICAL_DEG:
+            # Straight down, roll turns the image as the heading does; cameras hung upside down
+            # write 180.
+            heading_deg, roll_deg = _wrapped(heading_deg + roll_deg), 0.0
     pose = Pose(
         heading_deg,
         pitch_deg,
