@@ -32,7 +32,7 @@ def test_the_range_of_a_plane(scene, heading_deg, pitch_deg, altitude_m):
     left, right, focal_px = pair(scene, pose, scene.ground(0, 0))
     found = range_from_stereo(left, right, BASELINE_M, focal_px)
     truth_m = np.hypot(altitude_m, np.linalg.norm(centre_on_ground(pose)))
-    assert found.range_m == pytest.approx(truth_m, rel=0.02)
+    assert found.range_m == pytest.approx(truth_m, rel=0.01)
     assert 0 <= found.spread_m < 0.05 * truth_m
 
 
