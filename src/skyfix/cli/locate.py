@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import print as show
-from rich.table import Table
+from rich.table import Column, Table
 
 from skyfix.errors import SkyfixError
 
@@ -194,7 +194,8 @@ def _files(photos: tuple[Path, ...]) -> list[Path]:
 
 
 def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:
-    table = Table("photo", "lon", "lat", "accuracy m", "confidence", "known", "")
+    numbers = [Column(name, no_wrap=True) for name in ("lon", "lat", "accuracy m", "confidence")]
+    table = Table("photo", *numbers, "known", Column(overflow="fold"))
     for fix, one in zip(fixes, known, strict=True):
         place = ["", "", ""]
         if fix.lon is not None and fix.lat is not None and fix.accuracy_m is not None:
