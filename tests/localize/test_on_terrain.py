@@ -69,6 +69,8 @@ def test_other_fixes_stay_as_they_are(known: Known, tmp_path: Path):
     by_terrain = with_terrain(known, ground, 7.44, 46.951)
     lost = Fix("a.jpg", False, reason="dark")
     assert on_terrain(lost, by_terrain, ground) is lost
+    registered = replace(FIX, method="registration")
+    assert on_terrain(registered, by_terrain, ground) is registered
     far = replace(FIX, lon=10.0)
     assert on_terrain(far, by_terrain, ground) is far
 

@@ -22,12 +22,13 @@ def on_terrain(fix: Fix, known: Known, terrain: Terrain) -> Fix:
     the elevation model stays where ground as high as the fix would be.
 
     Returns:
-        The fix as it is where it has no camera, or the altitude does not come from the terrain.
+        The fix as it is where it has no camera, the altitude does not come from the terrain, or
+        the camera was found in another way.
     """
     above_sea_m = known.metadata.altitude_above_sea_m
     if fix.camera_lon is None or fix.lon is None or fix.lat is None or above_sea_m is None:
         return fix
-    if known.sources["altitude_m"] != TERRAIN:
+    if known.sources.get("altitude_m") != TERRAIN or fix.method != "tiles":
         return fix
     altitude_m = above_sea_m - float(terrain.height_m(fix.lon, fix.lat))
     if not altitude_m > 0:
