@@ -12,7 +12,7 @@ MAX_PIXELS = 170_000_000
 """Above this many pixels (px) an image is refused: it would not fit a modest machine's memory."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 
 
 class ImageError(SkyfixError):
@@ -36,7 +36,7 @@ def read_image(path: Path | str, shortest_px: int | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 _check_size(image, path)
                 if shortest_px is not None:
                     image.draft("RGB", (shortest_px, shortest_px))

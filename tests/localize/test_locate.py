@@ -113,6 +113,41 @@ def test_a_searched_heading_finds_what_a_wrong_one_does_not(scene, gallery, embe
     assert wrong.candidates[0].score < searched.candidates[0].score
 
 
+def test_more_headings_find_what_few_miss_and_the_best_is_the_fix_s(
+    scene, gallery, embedder, tmp_path: Path
+):
+    height_m = TILE_M / 2 / math.tan(math.radians(30))
+    pose = Pose(157.5, -90, height_m, 60)
+    photo = save(scene.photo(pose, scene.ground(-40, 20), (240, 240)), tmp_path / "turned.jpg")
+    few = locate(photo, gallery, headings=4, embedder=embedder)
+    many = locate(photo, gallery, headings=16, embedder=embedder)
+    assert many.located
+    assert many.heading_deg == 157.5
+    assert error_m(many, scene.ground(-40, 20)) < STRIDE_M
+    assert few.heading_deg is None or few.heading_deg % 90 == 0
+    assert few.candidates[0].score < many.candidates[0].score
+    assert (many.method, many.camera_lon) == ("tiles", None)
+    (again,) = locate_many([photo], gallery, headings=16, embedder=embedder)
+    assert again == many
+    with pytest.raises(SkyfixError, match="0 headings"):
+        locate(photo, gallery, headings=0, embedder=embedder)
+
+
+def test_altitude_and_lens_give_the_scale_without_a_pitch(scene, gallery, embedder, tmp_path: Path):
+    # 222 x 125 m of ground against tiles of 80 m, and 62 x 35 m.
+    for altitude_m in (128.0, 36.0):
+        pose = Pose(-20, -90, altitude_m, 82)
+        photo = save(scene.photo(pose, scene.ground(10, -20)), tmp_path / "photo.jpg")
+        assumed = locate(photo, gallery, pose=Pose(-20, None, altitude_m, 82), embedder=embedder)
+        told = locate(photo, gallery, pose=pose, embedder=embedder)
+        unscaled = locate(photo, gallery, pose=Pose(-20), embedder=embedder)
+        assert assumed.candidates == told.candidates
+        assert error_m(assumed.candidates[0], scene.ground(10, -20)) < STRIDE_M
+        assert assumed.candidates[0].score > unscaled.candidates[0].score
+        # The camera would only be where it was assumed to be.
+        assert (assumed.camera_lon, assumed.footprint) == (None, ())
+
+
 def test_without_heading_the_camera_stays_unknown(gallery, embedder, oblique):
     pose = Pose(None, OBLIQUE.pitch_deg, OBLIQUE.altitude_m, OBLIQUE.hfov_deg)
     fix = locate(oblique, gallery, pose=pose, embedder=embedder)

@@ -14,7 +14,7 @@ from skyfix.inference import Embedder
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
 from skyfix.localize.posterior import Estimate, estimate, posterior
-from skyfix.localize.prepare import Prepared, Scale, prepare, prepare_many
+from skyfix.localize.prepare import HEADINGS, Prepared, Scale, prepare, prepare_many
 from skyfix.progress import counting
 
 MIN_CONFIDENCE = 0.5
@@ -32,6 +32,7 @@ def locate(
     heading_deg: float | None = None,
     near: Near | None = None,
     k: int = 5,
+    headings: int = HEADINGS,
     embedder: Embedder | None = None,
 ) -> Fix:
     """Find where a photo was taken.
@@ -43,6 +44,7 @@ def locate(
         heading_deg: short for ``Pose(heading_deg=...)``.
         near: (lon, lat, radius_m): the ground point at the photo's centre lies in this circle.
         k: how many candidates to name.
+        headings: directions that are tried where the heading is unknown; the best is the fix's.
         embedder: the gallery's embedder, if there already is one.
 
     Returns:
@@ -51,11 +53,12 @@ def locate(
 
     Raises:
         SkyfixError: the photo cannot be read, the camera does not look at the ground, both
-            ``pose`` and ``heading_deg`` are given, or the embedder is not the gallery's.
+            ``pose`` and ``heading_deg`` are given, ``k`` or ``headings`` is out of range, or the
+            embedder is not the gallery's.
     """
     if pose is not None and heading_deg is not None:
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = _Locator(gallery, embedder, near, k, headings)
     known = pose or Pose(heading_deg=heading_deg)
     return locator.fixes([prepare(photo, known, locator.scale)])[0]
 
@@ -67,6 +70,7 @@ def locate_many(
     poses: Sequence[Pose | None] | None = None,
     near: Near | None = None,
     k: int = 5,
+    headings: int = HEADINGS,
     embedder: Embedder | None = None,
 ) -> list[Fix]:
     """``locate`` for many photos, in batches, with a progress bar.
@@ -75,7 +79,7 @@ def locate_many(
 
     Args:
         photos: paths of drone photos.
-        gallery, near, k, embedder: as for ``locate``.
+        gallery, near, k, headings, embedder: as for ``locate``.
         poses: what is known of the camera, one for each photo.
 
     Raises:
@@ -84,7 +88,7 @@ def locate_many(
     known = [pose or Pose() for pose in poses or [None] * len(photos)]
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = _Locator(gallery, embedder, near, k, headings)
     prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
@@ -96,13 +100,18 @@ def locate_many(
 
 class _Locator:
     def __init__(
-        self, gallery: Gallery, embedder: Embedder | None, near: Near | None, k: int
+        self,
+        gallery: Gallery,
+        embedder: Embedder | None,
+        near: Near | None,
+        k: int,
+        headings: int,
     ) -> None:
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
-        self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px)
+        self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px, headings)
         self._gallery, self._k = gallery, k
         self._matcher = Matcher(gallery, near)
         self._refusal = _refusal(gallery, near, len(self._matcher.rows))
@@ -121,13 +130,14 @@ class _Locator:
         return fixes
 
     def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
-        scores = np.max(
+        of_views = np.stack(
             [
                 self._matcher.scores(patches, rows)
                 for patches, rows in zip(photo.views, descriptors, strict=True)
-            ],
-            axis=0,
+            ]
         )
+        scores = of_views.max(axis=0)
+        heading_deg = photo.headings_deg[int(of_views.max(axis=1).argmax())]
         tiles, rows = self._gallery.tiles, self._matcher.rows
         candidates = self._candidates(scores)
         found = estimate(
@@ -140,7 +150,7 @@ class _Locator:
         if found.confidence < MIN_CONFIDENCE:
             reason = f"No place stands out: confidence {found.confidence:.2f}."
             return not_located(photo.photo, reason, candidates, found.confidence)
-        return _located(photo, found, candidates)
+        return _located(photo, found, candidates, heading_deg)
 
     def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
         tiles = self._gallery.tiles
@@ -171,7 +181,9 @@ def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
     return ""
 
 
-def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]) -> Fix:
+def _located(
+    photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...], heading_deg: float
+) -> Fix:
     camera: tuple[float | None, float | None] = (None, None)
     outline: tuple[tuple[float, float], ...] = ()
     if photo.pose.is_complete:
@@ -192,7 +204,7 @@ def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]
         camera_lon=camera[0],
         camera_lat=camera[1],
         footprint=outline,
-        heading_deg=photo.pose.heading_deg,
+        heading_deg=heading_deg,
     )
 
 

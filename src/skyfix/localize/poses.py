@@ -84,9 +84,8 @@ def _rows(path: Path) -> Sequence[tuple[int, dict[str, str | None]]]:
 
 def _pose(row: dict[str, str | None], where: str) -> Pose:
     values = {name: _number(row, name, where) for name in COLUMNS[1:]}
-    roll_deg = _number(row, "roll_deg", where)
     try:
-        return Pose(**values, roll_deg=roll_deg or 0.0)
+        return Pose(**values, roll_deg=_number(row, "roll_deg", where))
     except SkyfixError as error:
         raise SkyfixError(f"{where}: {error}") from None
 

@@ -16,7 +16,9 @@ from skyfix.images import read_image
 from skyfix.localize.normalize import Patch, patches
 
 HEADINGS = 8
-"""Directions, evenly spaced from north, that are tried for a photo of unknown heading."""
+"""Directions that are tried for a photo of unknown heading, unless told otherwise."""
+
+MAX_HEADINGS = 360
 
 MIN_COVERAGE = 0.1
 """A photo that shows less than this part of a tile cannot be told from other ground."""
@@ -36,11 +38,21 @@ class Scale:
         tile_m: side on the ground, metres.
         stride_m: distance between neighbouring tiles of the gallery, metres.
         input_px: (height, width) of the embedder's input.
+        headings: directions that are tried for a photo of unknown heading, evenly spaced from
+            north.
+
+    Raises:
+        SkyfixError: no headings, or more than ``MAX_HEADINGS``.
     """
 
     tile_m: float
     stride_m: float
     input_px: tuple[int, int]
+    headings: int = HEADINGS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.headings <= MAX_HEADINGS:
+            raise SkyfixError(f"{self.headings} headings. Try 1 to {MAX_HEADINGS}.")
 
     @property
     def step_m(self) -> float:
@@ -56,13 +68,15 @@ class Prepared:
         photo: path, as given.
         pose: what is known.
         size_px: (width, height), possibly reduced; (0, 0) without patches.
-        views: one list of patches for each heading tried.
+        headings_deg: the headings tried; the pose's alone where it is known.
+        views: one list of patches for each heading.
         reason: why the photo cannot be placed; empty if it can.
     """
 
     photo: str
     pose: Pose
     size_px: tuple[int, int] = (0, 0)
+    headings_deg: tuple[float, ...] = ()
     views: tuple[list[Patch], ...] = ()
     reason: str = ""
 
@@ -73,20 +87,20 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
     Raises:
         SkyfixError: it cannot be read, or the camera does not look at the ground.
     """
-    margin = _RECTIFIED_MARGIN if pose.has_geometry else _TURNED_MARGIN
+    assumed = straight_down(pose)
+    margin = _RECTIFIED_MARGIN if assumed.has_geometry else _TURNED_MARGIN
     least_px = margin * max(scale.input_px)
     pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
         return Prepared(str(photo), pose, reason="The photo is featureless.")
-    if not pose.has_geometry:
+    if not assumed.has_geometry:
         pixels = _shrunk(pixels, least_px)
-    headings = (
-        360.0 / HEADINGS * np.arange(HEADINGS) if pose.heading_deg is None else [pose.heading_deg]
-    )
+    every = 360.0 / scale.headings * np.arange(scale.headings)
+    headings = every.tolist() if pose.heading_deg is None else [pose.heading_deg]
     views = tuple(
         patches(
             pixels,
-            replace(pose, heading_deg=float(heading)),
+            replace(assumed, heading_deg=heading),
             scale.tile_m,
             scale.step_m,
             scale.input_px,
@@ -101,7 +115,18 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views)
+    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), tuple(headings), views)
+
+
+def straight_down(pose: Pose) -> Pose:
+    """The pose to normalize with: where only the pitch lacks, the camera is taken to look down.
+
+    Altitude and field of view then give the photo its scale, which is worth more than the error
+    of a camera some degrees off the vertical. The camera's place is not derived from it.
+    """
+    if pose.pitch_deg is not None or None in (pose.altitude_m, pose.hfov_deg):
+        return pose
+    return replace(pose, pitch_deg=-90.0)
 
 
 def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
