@@ -21,6 +21,7 @@ def locate(
     poses: Path | None = None,
     near: tuple[float, float, float] | None = None,
     k: int = 5,
+    register: bool = True,
     json: Path | None = None,
     device: str = "auto",
 ) -> None:
@@ -43,6 +44,9 @@ def locate(
         Search only around a rough position: lon, lat in degrees and a radius in metres.
     k
         Candidates a photo.
+    register
+        Compare photos of known pose with the map itself: far more exact, about a second a photo.
+        Needs the map's files where they were when the gallery was built.
     json
         Write all fixes to this file.
     device
@@ -63,9 +67,21 @@ def locate(
     embedder = opened.embedder(device=device)
     if len(files) == 1:
         # A single bad photo is an error; among many it is an answer that says why.
-        fixes = [find(files[0], opened, pose=known[0], near=near, k=k, embedder=embedder)]
+        fixes = [
+            find(
+                files[0],
+                opened,
+                pose=known[0],
+                near=near,
+                k=k,
+                embedder=embedder,
+                register=register,
+            )
+        ]
     else:
-        fixes = locate_many(files, opened, poses=known, near=near, k=k, embedder=embedder)
+        fixes = locate_many(
+            files, opened, poses=known, near=near, k=k, embedder=embedder, register=register
+        )
     _show(fixes)
     if json is not None:
         write_json(json, [fix.to_json() for fix in fixes])
@@ -89,12 +105,15 @@ def _files(photos: tuple[Path, ...]) -> list[Path]:
 
 
 def _show(fixes: "list[Fix]") -> None:
-    table = Table("photo", "lon", "lat", "accuracy m", "confidence", "")
+    table = Table("photo", "lon", "lat", "accuracy m", "confidence", "method", "")
     for fix in fixes:
         name = Path(fix.photo).name
         if fix.lon is None or fix.lat is None or fix.accuracy_m is None:
-            table.add_row(name, "", "", "", f"{fix.confidence:.2f}", f"not located: {fix.reason}")
+            table.add_row(
+                name, "", "", "", f"{fix.confidence:.2f}", "", f"not located: {fix.reason}"
+            )
         else:
             accuracy, confidence = f"{fix.accuracy_m:.0f}", f"{fix.confidence:.2f}"
-            table.add_row(name, f"{fix.lon:.6f}", f"{fix.lat:.6f}", accuracy, confidence, "")
+            place = f"{fix.lon:.6f}", f"{fix.lat:.6f}"
+            table.add_row(name, *place, accuracy, confidence, fix.method, fix.reason)
     show(table)

@@ -13,6 +13,7 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.geo.camera import Pose
 from skyfix.images import read_image
+from skyfix.localize.ground_view import GroundView, ground_view
 from skyfix.localize.normalize import Patch, patches
 
 HEADINGS = 8
@@ -36,11 +37,13 @@ class Scale:
         tile_m: side on the ground, metres.
         stride_m: distance between neighbouring tiles of the gallery, metres.
         input_px: (height, width) of the embedder's input.
+        register: whether photos of known geometry get a ground view for registration.
     """
 
     tile_m: float
     stride_m: float
     input_px: tuple[int, int]
+    register: bool = False
 
     @property
     def step_m(self) -> float:
@@ -58,6 +61,7 @@ class Prepared:
         size_px: (width, height), possibly reduced; (0, 0) without patches.
         views: one list of patches for each heading tried.
         reason: why the photo cannot be placed; empty if it can.
+        ground: the ground in the photo, for registration; None without geometry.
     """
 
     photo: str
@@ -65,6 +69,7 @@ class Prepared:
     size_px: tuple[int, int] = (0, 0)
     views: tuple[list[Patch], ...] = ()
     reason: str = ""
+    ground: GroundView | None = None
 
 
 def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
@@ -101,7 +106,9 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views)
+    ground = ground_view(pixels, pose) if scale.register and pose.has_geometry else None
+    size_px = pixels.shape[1], pixels.shape[0]
+    return Prepared(str(photo), pose, size_px, views, ground=ground)
 
 
 def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
