@@ -66,7 +66,7 @@ def calibrate(
     fitted = Calibration().fitted(
         [finding.evidence for finding, _ in pairs],
         np.array([_error_m(*pair) for pair in pairs]),
-        gallery.tile_m / 2,
+        np.full(len(pairs), gallery.tile_m / 2),
         gallery.identity,
         len(found),
     )

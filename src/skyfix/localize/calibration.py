@@ -101,7 +101,7 @@ class Calibration:
         self,
         evidence: Sequence[Evidence],
         errors_m: np.ndarray,
-        reach_m: float,
+        reach_m: np.ndarray,
         identity: str,
         photos: int,
     ) -> "Calibration":
@@ -115,7 +115,7 @@ class Calibration:
         Args:
             evidence: of both methods in any mixture.
             errors_m: (N,) metres from the truth.
-            reach_m: errors up to this count as right.
+            reach_m: (N,) errors up to this count as right.
             identity: the system's.
             photos: number of photos the evidence is from.
         """
@@ -124,7 +124,10 @@ class Calibration:
             chosen = [number for number, one in enumerate(evidence) if one.method == method]
             if chosen:
                 curves[method] = _fitted_curve(
-                    curve, [evidence[number] for number in chosen], errors_m[chosen], reach_m
+                    curve,
+                    [evidence[number] for number in chosen],
+                    errors_m[chosen],
+                    reach_m[chosen],
                 )
         return Calibration(curves, identity, photos)
 
@@ -165,7 +168,7 @@ def log_odds(probability: float) -> float:
 
 
 def _fitted_curve(
-    curve: Curve, evidence: Sequence[Evidence], errors_m: np.ndarray, reach_m: float
+    curve: Curve, evidence: Sequence[Evidence], errors_m: np.ndarray, reach_m: np.ndarray
 ) -> Curve:
     values = np.array([[1.0, *one.values] for one in evidence])
     right = errors_m <= reach_m

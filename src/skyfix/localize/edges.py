@@ -38,6 +38,21 @@ def edge_field(pixels: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return (right + 1j * down) ** 2 / np.maximum(power, 1e-6) * contrast
 
 
+class Template:
+    """A picture's field (h, w), with its Fourier transform for each size it is compared at."""
+
+    def __init__(self, field: np.ndarray) -> None:
+        self.field = field
+        self.length = max(float(np.linalg.norm(field)), 1e-6)
+        self._spectra: dict[tuple[int, int], np.ndarray] = {}
+
+    def conjugate_spectrum(self, shape: tuple[int, int]) -> np.ndarray:
+        """Conjugate of the transform, padded to ``shape``."""
+        if shape not in self._spectra:
+            self._spectra[shape] = np.conj(fft.fft2(self.field, shape))
+        return self._spectra[shape]
+
+
 class Agreement:
     """Agreement of pictures of one size with a larger one, for every shift.
 
@@ -52,19 +67,19 @@ class Agreement:
             large - small + 1 for large, small in zip(field.shape, shown.shape, strict=True)
         )
         self._spectrum = fft.fft2(field, self._shape)
-        energy = self._against(fft.fft2(np.abs(field) ** 2, self._shape), shown.astype(np.float32))
+        power = fft.fft2(np.abs(field) ** 2, self._shape)
+        energy = self._against(power, Template(shown.astype(np.float32)))
         least = _LEAST_ENERGY * float(energy.mean())
         self._energy = np.sqrt(np.maximum(energy, max(least, 1e-6)))
 
-    def at(self, field: np.ndarray) -> np.ndarray:
-        """Normalized correlation, -1 to 1, with a smaller picture's field (h, w).
+    def at(self, template: Template) -> np.ndarray:
+        """Normalized correlation, about -1 to 1, with a smaller picture (h, w).
 
         Returns:
             (H - h + 1, W - w + 1) float32, by rows and columns the smaller picture is moved.
         """
-        length = max(float(np.linalg.norm(field)), 1e-6)
-        return self._against(self._spectrum, field) / (self._energy * length)
+        return self._against(self._spectrum, template) / (self._energy * template.length)
 
-    def _against(self, spectrum: np.ndarray, field: np.ndarray) -> np.ndarray:
-        product = spectrum * np.conj(fft.fft2(field, self._shape))
+    def _against(self, spectrum: np.ndarray, template: Template) -> np.ndarray:
+        product = spectrum * template.conjugate_spectrum(self._shape)
         return fft.ifft2(product).real[: self._shifts[0], : self._shifts[1]]

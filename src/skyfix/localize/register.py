@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skyfix.geo.ground import east_north, offset
-from skyfix.localize.edges import Agreement, edge_field
+from skyfix.localize.edges import Agreement, Template, edge_field
 from skyfix.localize.ground_view import VIEW_PX, GroundView
 from skyfix.localize.maps import Maps
 
@@ -71,7 +71,7 @@ class Registration:
 class _Variant:
     turn_deg: float
     scale: float
-    field: np.ndarray
+    template: Template
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def register(
         turns_deg: turns tried, degrees clockwise.
 
     Returns:
-        None where no map could be read or the view shows no edges.
+        None where no map could be read.
     """
     gsd_m = view.side_m / COARSE_PX
     reach_px = math.ceil(reach_m / gsd_m)
@@ -149,13 +149,17 @@ def _search(
     if window is None or not window.valid.any():
         return None
     agreement = Agreement(edge_field(window.pixels, window.valid), shown)
-    every = np.stack([agreement.at(variant.field) for variant in variants])
-    best = every.max(axis=0)
+    best = agreement.at(variants[0].template)
+    which = np.zeros(best.shape, np.int16)
+    for number, variant in enumerate(variants[1:], start=1):
+        found = agreement.at(variant.template)
+        better = found > best
+        best[better], which[better] = found[better], number
     half = shown.shape[0] // 2
     centres = window.valid[half : half + len(best), half : half + len(best)]
     if not centres.any():
         return None
-    return _Search(np.where(centres, best, _NOT_LOOKED), every.argmax(axis=0))
+    return _Search(np.where(centres, best, _NOT_LOOKED), which)
 
 
 def _refined(
@@ -170,7 +174,7 @@ def _refined(
     agreement = Agreement(edge_field(window.pixels, window.valid), view.shown)
     turns = [variant.turn_deg + turn for turn in _FINE_TURNS_DEG]
     fine = _variants(view, VIEW_PX, turns, [variant.scale * scale for scale in _FINE_SCALES])
-    every = np.stack([agreement.at(one.field) for one in fine])
+    every = np.stack([agreement.at(one.template) for one in fine])
     which, row, column = np.unravel_index(int(every.argmax()), every.shape)
     line = every[which]
     down = row + _vertex(line[:, column], int(row)) - reach_px
@@ -186,7 +190,8 @@ def _variants(
     for turn_deg in turns_deg:
         for scale in scales:
             changed = view.changed(turn_deg, scale, size_px)
-            variants.append(_Variant(turn_deg, scale, edge_field(changed.pixels, changed.shown)))
+            field = edge_field(changed.pixels, changed.shown)
+            variants.append(_Variant(turn_deg, scale, Template(field)))
     return variants
 
 
