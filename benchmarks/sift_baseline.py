@@ -12,6 +12,7 @@ from skyfix.geo.crs import GeoReference
 from skyfix.geo.raster import Raster
 from skyfix.images import read_image
 
+_MAP_FEATURES, _PHOTO_FEATURES = 30_000, 4_000
 _RATIO, _INLIERS, _TOLERANCE_PX, _WIDTH_PX = 0.8, 15, 4.0, 960
 
 
@@ -33,16 +34,18 @@ class SiftOverMap:
             )
             pixels, _ = raster.read(0, 0, raster.width_px, raster.height_px, size)
             self._geo: GeoReference = raster.geo
-        self._sift = cv2.SIFT_create(nfeatures=60_000)
-        self._points, self._descriptors = self._features(pixels)
+        self._points, descriptors = _features(pixels, _MAP_FEATURES)
+        self._trees = cv2.FlannBasedMatcher({"algorithm": 1, "trees": 4}, {"checks": 64})
+        self._trees.add([descriptors])
+        self._trees.train()
 
     def place(self, photo: Path) -> tuple[float, float] | None:
         """Longitude and latitude of the photo's centre; None where too few features agree."""
         pixels = np.asarray(read_image(photo))
         height = round(pixels.shape[0] * _WIDTH_PX / pixels.shape[1])
         pixels = cv2.resize(pixels, (_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-        points, descriptors = self._features(pixels)
-        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors, self._descriptors, k=2)
+        points, descriptors = _features(pixels, _PHOTO_FEATURES)
+        pairs = self._trees.knnMatch(descriptors, k=2)
         good = [one for one, second in pairs if one.distance < _RATIO * second.distance]
         if len(good) < _INLIERS:
             return None
@@ -60,11 +63,12 @@ class SiftOverMap:
         lon, lat = self._geo.lonlat(x / w * self._factor, y / w * self._factor)
         return float(lon), float(lat)
 
-    def _features(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        grey = cv2.createCLAHE(3.0, (8, 8)).apply(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
-        keypoints, descriptors = self._sift.detectAndCompute(grey, None)
-        descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
-        return np.float32([point.pt for point in keypoints]), np.sqrt(descriptors)
+
+def _features(pixels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    grey = cv2.createCLAHE(3.0, (8, 8)).apply(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    keypoints, descriptors = cv2.SIFT_create(nfeatures=most).detectAndCompute(grey, None)
+    descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
+    return np.float32([point.pt for point in keypoints]), np.sqrt(descriptors)
 
 
 def sift_row(

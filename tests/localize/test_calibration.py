@@ -68,7 +68,7 @@ def test_few_photos_move_confidence_little():
 
 
 @settings(max_examples=30)
-@given(st.lists(st.floats(-30, 30), min_size=4, max_size=4), st.floats(0.1, 100))
+@given(st.lists(st.floats(-30, 30), min_size=3, max_size=3), st.floats(0.1, 100))
 def test_judgements_are_probabilities_and_ordered_radii(values, radius_m):
     found = Calibration().judge(Evidence("registration", tuple(values), (radius_m, radius_m)))
     assert 0 <= found[0] <= 1

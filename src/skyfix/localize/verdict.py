@@ -18,6 +18,7 @@ MIN_CONFIDENCE = 0.5
 
 _RELIEF = 0.15
 _EXACT = 0.01
+_ENOUGH_SCORE = 3.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def of_registration(
     values = (
         found.z,
         found.z - found.runner_up_z,
-        10 * found.agreement,
-        float(place_scores[found.place]),
+        min(float(place_scores[found.place]), _ENOUGH_SCORE),
     )
     return Finding(
         found.lon,
@@ -87,10 +87,10 @@ def of_registration(
 def fix_of(photo: Prepared, finding: Finding, calibration: Calibration) -> Fix:
     """The fix a finding amounts to."""
     confidence, near_m, far_m = calibration.judge(finding.evidence)
-    if confidence < MIN_CONFIDENCE and finding.tiles is not None:
-        return fix_of(photo, finding.tiles, calibration)
     if confidence < MIN_CONFIDENCE:
-        reason = f"No place stands out: confidence {confidence:.2f}. {finding.remark}".strip()
+        # Tiles that look alike are no evidence against a map that does not fit.
+        hint = "Check the pose." if finding.tiles is not None else finding.remark
+        reason = f"No place stands out: confidence {confidence:.2f}. {hint}".strip()
         return not_located(photo.photo, reason, finding.candidates, confidence)
     pose = finding.pose or photo.pose
     camera: tuple[float | None, float | None] = (None, None)
