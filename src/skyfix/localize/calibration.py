@@ -75,7 +75,7 @@ DEFAULTS = {
 }
 """Fitted with ImageNet features to the first halves of a nadir and an oblique flight, each over
 its own map (right) and over the other's (wrong); see docs/fixes.md. The radii of tiles stay the
-posterior's own, which held or were too wide."""
+posterior's own: fitted ones would be half as wide, too narrow for maps not seen."""
 
 
 @dataclass(frozen=True)
