@@ -46,8 +46,9 @@ def error_m(fix: Fix | Candidate, truth: tuple[float, float]) -> float:
 
 def test_full_pose_gives_position_camera_and_footprint(scene, gallery, embedder, oblique):
     truth = scene.ground(45, -30)
-    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder, register=False)
     assert fix.located
+    assert fix.method == "tiles"
     assert error_m(fix, truth) < STRIDE_M
     assert error_m(fix, truth) < fix.accuracy_m < TILE_M
     assert fix.accuracy_m <= fix.accuracy_95_m
@@ -150,7 +151,7 @@ def test_altitude_and_lens_give_the_scale_without_a_pitch(scene, gallery, embedd
 
 def test_without_heading_the_camera_stays_unknown(gallery, embedder, oblique):
     pose = Pose(None, OBLIQUE.pitch_deg, OBLIQUE.altitude_m, OBLIQUE.hfov_deg)
-    fix = locate(oblique, gallery, pose=pose, embedder=embedder)
+    fix = locate(oblique, gallery, pose=pose, embedder=embedder, register=False)
     assert (fix.camera_lon, fix.camera_lat, fix.footprint) == (None, None, ())
     assert len(fix.candidates) == 5
 

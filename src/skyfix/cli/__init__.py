@@ -23,6 +23,7 @@ _COMMANDS = {
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
+    "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
     "doctor": "Show what is installed and which weights can be had.",
 }
 for _name, _help in _COMMANDS.items():

@@ -37,6 +37,7 @@ def locate(
     near: tuple[float, float, float] | None = None,
     near_exif: float | None = None,
     k: int = 5,
+    register: bool = True,
     json: Path | None = None,
     device: str = "auto",
 ) -> None:
@@ -87,6 +88,9 @@ def locate(
         Search only within this many metres of the photo's own GPS position.
     k
         Candidates a photo.
+    register
+        Compare photos of known pose with the map itself: far more exact, about a second a photo.
+        Needs the map's files where they were when the gallery was built.
     json
         Write all fixes to this file.
     device
@@ -110,7 +114,12 @@ def locate(
         if terrain is not None:
             known = [with_terrain(one, terrain, *(near or one.position)[:2]) for one in known]
         opened = Gallery.open(gallery)
-        search = {"k": k, "headings": headings, "embedder": opened.embedder(device=device)}
+        search = {
+            "k": k,
+            "headings": headings,
+            "embedder": opened.embedder(device=device),
+            "register": register,
+        }
         if near_exif is None:
             fixes = _fixes(known, opened, near=near, **search)
         else:
@@ -195,14 +204,15 @@ def _files(photos: tuple[Path, ...]) -> list[Path]:
 
 def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:
     numbers = [Column(name, no_wrap=True) for name in ("lon", "lat", "accuracy m", "confidence")]
-    table = Table("photo", *numbers, "known", Column(overflow="fold"))
+    table = Table("photo", *numbers, "method", "known", Column(overflow="fold"))
     for fix, one in zip(fixes, known, strict=True):
-        place = ["", "", ""]
+        place, method = ["", "", ""], ""
         if fix.lon is not None and fix.lat is not None and fix.accuracy_m is not None:
             place = [f"{fix.lon:.6f}", f"{fix.lat:.6f}", f"{fix.accuracy_m:.0f}"]
-        says = "" if fix.located else f"not located: {fix.reason}"
+            method = fix.method
+        says = fix.reason if fix.located else f"not located: {fix.reason}"
         name = Path(fix.photo).name
-        table.add_row(name, *place, f"{fix.confidence:.2f}", one.summary, says)
+        table.add_row(name, *place, f"{fix.confidence:.2f}", method, one.summary, says)
     show(table)
     for note, photos in Counter(note for one in known for note in one.notes).most_common():
         print(f"{photos} photo{'s' if photos > 1 else ''}: {note}")

@@ -1,6 +1,7 @@
 """Photo in, position out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +9,16 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.nearby import Near
-from skyfix.geo.camera import Pose, centre_on_ground, footprint
-from skyfix.geo.ground import offset
+from skyfix.geo.camera import Pose
 from skyfix.inference import Embedder
+from skyfix.localize.calibration import Calibration, read_calibration
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
-from skyfix.localize.posterior import Estimate, estimate, posterior
+from skyfix.localize.posterior import estimate, posterior
 from skyfix.localize.prepare import HEADINGS, Prepared, Scale, prepare, prepare_many
+from skyfix.localize.refine import Refiner
+from skyfix.localize.verdict import Finding, fix_of, of_registration, of_tiles
 from skyfix.progress import counting
-
-MIN_CONFIDENCE = 0.5
-"""Below this a photo counts as not located: the position is more likely wrong than right."""
 
 MIN_TILES = 10
 """With fewer tiles a good score cannot be told from a lucky one."""
@@ -34,6 +34,7 @@ def locate(
     k: int = 5,
     headings: int = HEADINGS,
     embedder: Embedder | None = None,
+    register: bool = True,
 ) -> Fix:
     """Find where a photo was taken.
 
@@ -46,10 +47,12 @@ def locate(
         k: how many candidates to name.
         headings: directions that are tried where the heading is unknown; the best is the fix's.
         embedder: the gallery's embedder, if there already is one.
+        register: compare photos of known pitch, altitude and field of view with the map itself,
+            which is far more exact and takes about a second. The map's files have to be where
+            they were when the gallery was built; if not, the fix rests on the tiles.
 
     Returns:
-        The fix; ``located`` is False, with a reason, where the photo cannot be placed. Its
-        confidence takes for granted that the photo was taken over the gallery.
+        The fix; ``located`` is False, with a reason, where the photo cannot be placed.
 
     Raises:
         SkyfixError: the photo cannot be read, the camera does not look at the ground, both
@@ -58,7 +61,7 @@ def locate(
     """
     if pose is not None and heading_deg is not None:
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
-    locator = _Locator(gallery, embedder, near, k, headings)
+    locator = Locator(gallery, embedder, near, k, headings, register)
     known = pose or Pose(heading_deg=heading_deg)
     return locator.fixes([prepare(photo, known, locator.scale)])[0]
 
@@ -72,6 +75,7 @@ def locate_many(
     k: int = 5,
     headings: int = HEADINGS,
     embedder: Embedder | None = None,
+    register: bool = True,
 ) -> list[Fix]:
     """``locate`` for many photos, in batches, with a progress bar.
 
@@ -79,7 +83,7 @@ def locate_many(
 
     Args:
         photos: paths of drone photos.
-        gallery, near, k, headings, embedder: as for ``locate``.
+        gallery, near, k, headings, embedder, register: as for ``locate``.
         poses: what is known of the camera, one for each photo.
 
     Raises:
@@ -88,7 +92,7 @@ def locate_many(
     known = [pose or Pose() for pose in poses or [None] * len(photos)]
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
-    locator = _Locator(gallery, embedder, near, k, headings)
+    locator = Locator(gallery, embedder, near, k, headings, register)
     prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
@@ -98,7 +102,14 @@ def locate_many(
     return fixes
 
 
-class _Locator:
+class Locator:
+    """Prepared photos in, findings and fixes out.
+
+    Attributes:
+        embedder: the gallery's.
+        scale: what photos have to be prepared to.
+    """
+
     def __init__(
         self,
         gallery: Gallery,
@@ -106,30 +117,44 @@ class _Locator:
         near: Near | None,
         k: int,
         headings: int,
+        register: bool,
+        calibration: Calibration | None = None,
     ) -> None:
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
-        self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px, headings)
+        input_px = self.embedder.input_px
+        self.scale = Scale(gallery.tile_m, gallery.stride_m, input_px, headings, register)
         self._gallery, self._k = gallery, k
         self._matcher = Matcher(gallery, near)
         self._refusal = _refusal(gallery, near, len(self._matcher.rows))
+        self._refiner = Refiner(gallery) if register else None
+        self._calibration = calibration or read_calibration(gallery.path, gallery.identity)
 
     def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
         """Fixes of prepared photos, their patches embedded together."""
+        return [
+            fix_of(photo, found, self._calibration) if isinstance(found, Finding) else found
+            for photo, found in zip(group, self.findings(group), strict=True)
+        ]
+
+    def findings(self, group: Sequence[Prepared]) -> list[Finding | Fix]:
+        """What speaks for a position of each photo; a fix that says no where nothing can."""
         pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
         known_m = [photo.pose.altitude_m for photo in group for view in photo.views for _ in view]
         altitude_m = np.array([np.nan if m is None else m for m in known_m])
         descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
-        fixes = []
+        findings: list[Finding | Fix] = []
         for photo in group:
             views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
             reason = photo.reason or self._refusal
-            fixes.append(not_located(photo.photo, reason) if reason else self._fix(photo, views))
-        return fixes
+            findings.append(
+                not_located(photo.photo, reason) if reason else self._find(photo, views)
+            )
+        return findings
 
-    def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
+    def _find(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Finding:
         of_views = np.stack(
             [
                 self._matcher.scores(patches, rows)
@@ -147,10 +172,14 @@ class _Locator:
             self._gallery.tile_m / 2,
             self._gallery.stride_m,
         )
-        if found.confidence < MIN_CONFIDENCE:
-            reason = f"No place stands out: confidence {found.confidence:.2f}."
-            return not_located(photo.photo, reason, candidates, found.confidence)
-        return _located(photo, found, candidates, heading_deg)
+        tiles_say = of_tiles(found, float(scores.max()), candidates, heading_deg)
+        if self._refiner is None or photo.ground is None:
+            return tiles_say
+        turn_deg = heading_deg if photo.pose.heading_deg is None else 0.0
+        registered, place_scores = self._refiner.register(photo, rows, scores, turn_deg)
+        if registered is None:
+            return replace(tiles_say, remark=self._refiner.why_not)
+        return of_registration(photo, registered, place_scores, tiles_say)
 
     def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
         tiles = self._gallery.tiles
@@ -179,33 +208,6 @@ def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
             f"{remedy}."
         )
     return ""
-
-
-def _located(
-    photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...], heading_deg: float
-) -> Fix:
-    camera: tuple[float | None, float | None] = (None, None)
-    outline: tuple[tuple[float, float], ...] = ()
-    if photo.pose.is_complete:
-        east_m, north_m = -centre_on_ground(photo.pose)
-        lon, lat = offset(found.lon, found.lat, east_m, north_m)
-        camera = float(lon), float(lat)
-        corners = offset(lon, lat, *footprint(photo.pose, *photo.size_px).T)
-        outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
-    return Fix(
-        photo=photo.photo,
-        located=True,
-        lon=found.lon,
-        lat=found.lat,
-        accuracy_m=found.accuracy_m,
-        accuracy_95_m=found.accuracy_95_m,
-        confidence=found.confidence,
-        candidates=candidates,
-        camera_lon=camera[0],
-        camera_lat=camera[1],
-        footprint=outline,
-        heading_deg=heading_deg,
-    )
 
 
 def _groups(prepared: Iterable[Prepared], patches: int) -> Iterator[list[Prepared]]:

@@ -13,6 +13,7 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.geo.camera import Pose
 from skyfix.images import read_image
+from skyfix.localize.ground_view import GroundView, ground_view
 from skyfix.localize.normalize import Patch, patches
 
 HEADINGS = 8
@@ -40,6 +41,7 @@ class Scale:
         input_px: (height, width) of the embedder's input.
         headings: directions that are tried for a photo of unknown heading, evenly spaced from
             north.
+        register: whether photos of known geometry get a ground view for registration.
 
     Raises:
         SkyfixError: no headings, or more than ``MAX_HEADINGS``.
@@ -49,6 +51,7 @@ class Scale:
     stride_m: float
     input_px: tuple[int, int]
     headings: int = HEADINGS
+    register: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.headings <= MAX_HEADINGS:
@@ -71,6 +74,7 @@ class Prepared:
         headings_deg: the headings tried; the pose's alone where it is known.
         views: one list of patches for each heading.
         reason: why the photo cannot be placed; empty if it can.
+        ground: the ground in the photo, for registration; None without geometry.
     """
 
     photo: str
@@ -79,6 +83,7 @@ class Prepared:
     headings_deg: tuple[float, ...] = ()
     views: tuple[list[Patch], ...] = ()
     reason: str = ""
+    ground: GroundView | None = None
 
 
 def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
@@ -115,7 +120,9 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), tuple(headings), views)
+    ground = ground_view(pixels, pose) if scale.register and pose.has_geometry else None
+    size_px = pixels.shape[1], pixels.shape[0]
+    return Prepared(str(photo), pose, size_px, tuple(headings), views, ground=ground)
 
 
 def straight_down(pose: Pose) -> Pose:
