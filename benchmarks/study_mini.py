@@ -167,8 +167,8 @@ Made by `python benchmarks/study_mini.py --steps {steps} --seeds {seeds}` on {ma
 university1652_mini), EfficientNet-Lite0 from ImageNet weights for all. {steps} steps of {BATCH}
 images a view at 128 px; the systems named 256 px are compared among themselves, after
 {steps // 2} steps. SGD systems share one learning rate; sample4geo's was chosen on held-out
-training places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208 photos
-(S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.
+training places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208
+photos (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.
 
 {table(header, rows)}
 
