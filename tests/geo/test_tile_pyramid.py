@@ -57,7 +57,9 @@ def test_pixels_and_positions_are_those_of_the_tiles(tmp_path: Path, kept: str) 
         assert (pyramid.width_px, pyramid.height_px) == (768, 512)
         assert pyramid.path == path and pyramid.geo.crs.to_epsg() == 3857
         lon, lat = pyramid.geo.lonlat(np.array([0.0, 256, 768]), np.array([0.0, 256, 512]))
-        expected = [corner(ZOOM, FIRST[0] + dx, FIRST[1] + dy) for dx, dy in ((0, 0), (1, 1), (3, 2))]
+        expected = [
+            corner(ZOOM, FIRST[0] + dx, FIRST[1] + dy) for dx, dy in ((0, 0), (1, 1), (3, 2))
+        ]
         np.testing.assert_allclose(np.stack([lon, lat], axis=1), expected, atol=1e-9)
         np.testing.assert_allclose(pyramid.geo.pixel(lon, lat), [[0, 256, 768], [0, 256, 512]],
                                    atol=1e-4)  # fmt: skip
@@ -119,6 +121,37 @@ def test_windows_are_resampled_like_those_of_a_geotiff(
     off = np.abs(rgb.astype(int) - expected)[valid & expected_valid]
     assert not off.size or off.mean() < 4
     assert not rgb[~valid].any()
+
+
+@pytest.mark.parametrize(
+    ("window", "side_px"),
+    [
+        ((10, 10, 400, 400), 100), ((10.5, 10.5, 400, 400), 100), ((10.5, 10.25, 234.4, 234.4), 200),
+        ((10.5, 10.75, 200, 200), 200), ((10.5, 10.5, 100, 100), 200),
+        ((10.5, 10.5, 200.0001, 200.0001), 200),
+    ],
+)  # fmt: skip
+def test_resampling_shifts_nothing(
+    tmp_path: Path, window: tuple[float, float, float, float], side_px: int
+) -> None:
+    """Waves to the right in red and down in green; their phase tells a shift to 0.1 px."""
+    wave = 128 + 100 * np.sin((np.arange(512) + 0.5) / 25)
+    pixels = np.stack(np.broadcast_arrays(wave[None, :], wave[:, None], 128), axis=2)
+    tiles = cut_tiles(np.round(pixels).astype(np.uint8), ZOOM, FIRST)
+    with open_map(write_folder(tmp_path / "tiles", tiles)) as pyramid:
+        rgb, _ = pyramid.read(*window, (side_px, side_px))
+    centres = (np.arange(side_px) + 0.5) / side_px
+    for start, extent, profile in (
+        (window[0], window[2], rgb[side_px // 2, :, 0]),
+        (window[1], window[3], rgb[:, side_px // 2, 1]),
+    ):
+        phase = (start + centres * extent) / 25
+        slope = 4 * np.cos(phase)
+        profile = profile.astype(float)
+        shift_px = (slope * (profile - 128 - 100 * np.sin(phase)))[5:-5].sum() / (slope**2)[
+            5:-5
+        ].sum()
+        assert abs(shift_px) < 0.1
 
 
 def test_whole_windows_are_exact_and_reductions_are_averages(twins: tuple[Path, Path]) -> None:
@@ -221,9 +254,7 @@ def test_thousands_of_tiles_in_leaf_directories(tmp_path: Path) -> None:
         (9, column, row): encoded(np.full((256, 256, 3), (column, row, 9), np.uint8))
         for column, row in ((0, 0), (200, 17), (255, 255), (254, 255))
     }
-    filler = {
-        (8, column, row): bytes([column, row]) for column in range(120) for row in range(120)
-    }
+    filler = {(8, column, row): bytes([column, row]) for column in range(120) for row in range(120)}
     store = PMTiles(write_pmtiles(tmp_path / "m.pmtiles", {**tiles, **filler}))
     assert store.zooms() == [8, 9]
     assert len(store.tiles(8)) == len(filler)

@@ -215,7 +215,7 @@ class _LevelReader:
             min(box[2] - left, float(right - left)),
             min(box[3] - top, float(bottom - top)),
         )
-        return _resized(rgb, valid, within, size_px, shrinks=step_x > 1 and step_y > 1)
+        return _resized(rgb, valid, within, size_px, _filter((step_x, step_y), box))
 
     def _pixels(self, left: int, top: int, right: int, bottom: int) -> Pixels:
         side = self._pyramid.tile_px
@@ -262,15 +262,28 @@ def _is_whole(box: tuple[float, float, float, float], size_px: tuple[int, int]) 
     return off_grid < _EXACT_PX and size == size_px
 
 
+def _filter(
+    steps_px: tuple[float, float], box: tuple[float, float, float, float]
+) -> Image.Resampling:
+    """Averages when it shrinks, else interpolation.
+
+    Pillow's box filter counts pixels as a whole: between pixels it would shift the picture by up
+    to half of one.
+    """
+    if min(steps_px) <= 1:
+        return Image.Resampling.BILINEAR
+    off_grid = max(abs(value - round(value)) for value in (*steps_px, *box))
+    return Image.Resampling.BOX if off_grid < _EXACT_PX else Image.Resampling.HAMMING
+
+
 def _resized(
     rgb: np.ndarray,
     valid: np.ndarray,
     box: tuple[float, float, float, float],
     size_px: tuple[int, int],
-    shrinks: bool,
+    resample: Image.Resampling,
 ) -> Pixels:
-    """Averaged when it shrinks, else interpolated; pixels that are not valid weigh nothing."""
-    resample = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    """Pixels that are not valid weigh nothing."""
     size = (size_px[1], size_px[0])
     if valid.all():
         return np.asarray(Image.fromarray(rgb).resize(size, resample, box)), np.ones(size_px, bool)
