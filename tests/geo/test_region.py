@@ -106,7 +106,7 @@ def test_holes_are_left_out_and_a_ring_that_crosses_itself_is_two(tmp_path: Path
             {"type": "Polygon", "coordinates": [[[x * 1e5, y * 1e5] for x, y in SQUARE]]},
             "not on Earth. Give degrees of WGS84",
         ),
-        ('{"type": "Polygon", "coordinates": [[[1, 1], [NaN, 1], [2, 2], [1, 1]]]}', "not on Earth"),
+        ('{"type": "Polygon", "coordinates": [[[1, 1], [NaN, 1], [2, 2], [1, 1]]]}', "not on Ear"),
     ],
 )  # fmt: skip
 def test_what_is_no_region_is_refused_in_one_line(
@@ -177,15 +177,17 @@ def test_a_region_takes_tiles_away_and_moves_none(
     assert len(part) + part.outside == len(whole)
 
 
-def test_a_small_region_of_a_map_too_large_to_plan_is_planned() -> None:
-    side = 190_000
-    large = GeoReference(CRS("EPSG:32633"), Affine(0.5, 0, 400_000, 0, -0.5, 5_100_000), side, side)
+def test_a_small_region_of_a_map_with_too_many_tiles_is_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "MAX_TILES", 2000)
+    monkeypatch.setattr(tiling, "_BATCH_TILES", 500)
     with pytest.raises(SkyfixError, match="--roi"):
-        plan_tiles(large, 200, 20, "map")
-    import shapely
-
-    region = Region(Path("a.json"), shapely.box(15.0, 45.0, 15.01, 45.01), "")
-    plan = plan_tiles(large, 200, 20, "map", region)
-    lon, lat = plan.centres()
-    assert 0 < len(plan) < 5000 and plan.outside > 20_000_000
-    assert lon.min() >= 15 and lon.max() <= 15.01 and lat.min() >= 45 and lat.max() <= 45.01
+        plan_tiles(UTM, 100, 20, "map")
+    ring = [[lon / 5 + 12.004, lat / 5 + 36.004] for lon, lat in SQUARE]
+    region = Region.read(write(tmp_path / "a.json", {**POLYGON, "coordinates": [ring]}))
+    plan = plan_tiles(UTM, 100, 20, "map", region)
+    assert 20 < len(plan) < 50 and plan.outside > 4000
+    whole = Region.read(write(tmp_path / "b.json", POLYGON))
+    with pytest.raises(SkyfixError, match="million tiles, the limit"):
+        plan_tiles(UTM, 100, 10, "map", whole)
