@@ -150,11 +150,14 @@ def _polygon(path: Path, geometry: Any) -> Any:
     from shapely.geometry import shape
 
     try:
-        polygon = shapely.force_2d(shape(geometry))
+        # What is not a number is refused below, with a better text than NumPy's warning.
+        with np.errstate(invalid="ignore"):
+            polygon = shapely.force_2d(shape(geometry))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError,
             shapely.errors.ShapelyError) as error:  # fmt: skip
         raise RegionError(
-            f"The region {path} has a damaged {geometry['type']}: {error}. Draw it anew."
+            f"The region {path} has a damaged {geometry['type']}: {' '.join(str(error).split())}. "
+            "Draw it anew."
         ) from error
     _check_degrees(path, shapely.get_coordinates(polygon))
     # A ring that crosses itself becomes the polygons that it goes around.
