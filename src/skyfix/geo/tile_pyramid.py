@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from PIL import Image
 
 from skyfix.geo.crs import GeoReference
 from skyfix.geo.geotiff import RasterError
+from skyfix.geo.resampling import EXACT_PX, Pixels, is_whole, resampling_filter, resized
 from skyfix.geo.tile_grid import Level, TileStore, vector_tiles
 from skyfix.geo.window import check_window
 from skyfix.images import ImageError, decode_rgb
@@ -23,10 +23,6 @@ _MOST_STEPS = 8
 """A tile eight zooms up still has a pixel or more for each of the tiles it stands for."""
 
 _BLOCK_PX = 2048
-_EXACT_PX = 1e-6
-
-Pixels = tuple[np.ndarray, np.ndarray]
-"""RGB (h, w, 3) uint8, black where not valid, and the valid mask (h, w) bool."""
 
 
 class TilePyramid:
@@ -200,14 +196,14 @@ class _LevelReader:
         """The part within a box (left, top, right, bottom), brought to (h, w)."""
         step_x, step_y = (box[2] - box[0]) / size_px[1], (box[3] - box[1]) / size_px[0]
         margin_x, margin_y = math.ceil(step_x) + 1, math.ceil(step_y) + 1
-        if _is_whole(box, size_px):
+        if is_whole(box, size_px):
             margin_x = margin_y = 0
-        left = max(math.floor(box[0] + _EXACT_PX) - margin_x, 0)
-        top = max(math.floor(box[1] + _EXACT_PX) - margin_y, 0)
-        right = min(math.ceil(box[2] - _EXACT_PX) + margin_x, self._width)
-        bottom = min(math.ceil(box[3] - _EXACT_PX) + margin_y, self._height)
+        left = max(math.floor(box[0] + EXACT_PX) - margin_x, 0)
+        top = max(math.floor(box[1] + EXACT_PX) - margin_y, 0)
+        right = min(math.ceil(box[2] - EXACT_PX) + margin_x, self._width)
+        bottom = min(math.ceil(box[3] - EXACT_PX) + margin_y, self._height)
         rgb, valid = self._pixels(left, top, right, bottom)
-        if _is_whole(box, size_px):
+        if is_whole(box, size_px):
             return rgb, valid
         within = (
             max(box[0] - left, 0.0),
@@ -215,7 +211,7 @@ class _LevelReader:
             min(box[2] - left, float(right - left)),
             min(box[3] - top, float(bottom - top)),
         )
-        return _resized(rgb, valid, within, size_px, _filter((step_x, step_y), box))
+        return resized(rgb, valid, within, size_px, resampling_filter((step_x, step_y), box))
 
     def _pixels(self, left: int, top: int, right: int, bottom: int) -> Pixels:
         side = self._pyramid.tile_px
@@ -253,45 +249,6 @@ class _LevelReader:
         there = self._pyramid.deepest.has(columns[None, :], rows[:, None])
         side = self._pyramid.tile_px // each
         return there.repeat(side, axis=0).repeat(side, axis=1)
-
-
-def _is_whole(box: tuple[float, float, float, float], size_px: tuple[int, int]) -> bool:
-    """Whether a box holds exactly the pixels asked for."""
-    off_grid = max(abs(edge - round(edge)) for edge in box)
-    size = (round(box[3]) - round(box[1]), round(box[2]) - round(box[0]))
-    return off_grid < _EXACT_PX and size == size_px
-
-
-def _filter(
-    steps_px: tuple[float, float], box: tuple[float, float, float, float]
-) -> Image.Resampling:
-    """Averages when it shrinks, else interpolation.
-
-    Pillow's box filter counts pixels as a whole: between pixels it would shift the picture by up
-    to half of one.
-    """
-    if min(steps_px) <= 1:
-        return Image.Resampling.BILINEAR
-    off_grid = max(abs(value - round(value)) for value in (*steps_px, *box))
-    return Image.Resampling.BOX if off_grid < _EXACT_PX else Image.Resampling.HAMMING
-
-
-def _resized(
-    rgb: np.ndarray,
-    valid: np.ndarray,
-    box: tuple[float, float, float, float],
-    size_px: tuple[int, int],
-    resample: Image.Resampling,
-) -> Pixels:
-    """Pixels that are not valid weigh nothing."""
-    size = (size_px[1], size_px[0])
-    if valid.all():
-        return np.asarray(Image.fromarray(rgb).resize(size, resample, box)), np.ones(size_px, bool)
-    alpha = np.where(valid, 255, 0).astype(np.uint8)
-    masked = Image.fromarray(np.dstack([rgb, alpha]))
-    pixels = np.asarray(masked.resize(size, resample, box))
-    kept = pixels[..., 3] >= 128
-    return np.where(kept[..., None], pixels[..., :3], 0).astype(np.uint8), kept
 
 
 def _is_vector(content: bytes) -> bool:
