@@ -35,7 +35,6 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 def write_map(path: Path, size_px: int = 400, **changes: object) -> Path:
     """A GeoTIFF with texture, 1 m a pixel, UTM 31 north."""
-    pixels = np.random.default_rng(0).integers(0, 256, (3, size_px, size_px), dtype=np.uint8)
     profile = {
         "driver": "GTiff",
         "width": size_px,
@@ -46,8 +45,10 @@ def write_map(path: Path, size_px: int = 400, **changes: object) -> Path:
         "transform": from_origin(500_000, 4_500_000, 1, 1),
         **changes,
     }
+    shape = (profile["count"], size_px, size_px)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with rasterio.open(path, "w", **profile) as raster:
-        raster.write(pixels)
+        raster.write(pixels.astype(profile["dtype"]))
     return path
 
 
@@ -109,6 +110,13 @@ BAD_MAPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("no map"), "map.tif"),
     "no CRS": (lambda path: write_map(path, crs=None), "map.tif"),
     "rotated": (lambda path: write_map(path, transform=rotated()), "map.tif"),
+    "elevation": (lambda path: write_map(path, count=1, dtype="float32"), "elevation model"),
+    "two bands": (lambda path: write_map(path, count=2), "2 bands"),
+    "complex": (lambda path: write_map(path, dtype="complex64"), "complex64"),
+    "polar": (
+        lambda path: write_map(path, crs="EPSG:4326", transform=from_origin(10, 89, 0.01, 0.01)),
+        "latitude 89",
+    ),
     "small": (lambda path: write_map(path, size_px=50), "map.tif"),
     "truncated": (
         lambda path: write_map(path).write_bytes(path.read_bytes()[: path.stat().st_size // 2]),

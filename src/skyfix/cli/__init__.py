@@ -16,7 +16,7 @@ app = App(
     help_format="markdown",
 )
 # Import paths instead of functions: only the command that runs is loaded.
-_OPTIONAL = ("lance", "pyarrow", "pyproj", "rasterio")
+_OPTIONAL = ("lance", "pmtiles", "pyarrow", "pyproj", "rasterio", "shapely")
 _COMMANDS = {
     "demo": "Run the whole path on a made-up town.",
     "train": "Train a system and write its checkpoint folder.",

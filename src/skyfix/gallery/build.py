@@ -17,7 +17,8 @@ from skyfix.gallery.lock import sole_writer
 from skyfix.gallery.manifest import MANIFEST_FILE, Counts, Manifest
 from skyfix.gallery.sources import Source, check_distinct, describe, list_rasters
 from skyfix.gallery.store import Progress, TileWriter
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import open_map
+from skyfix.geo.region import Region
 from skyfix.geo.tiling import MAX_TILES, TilePlan, plan_tiles
 from skyfix.progress import counting
 from skyfix.views import View
@@ -85,6 +86,8 @@ def build_gallery(
     tile_m: float,
     stride_m: float,
     thumbnail_px: int = THUMBNAIL_PX,
+    region: Path | str | None = None,
+    bands: Sequence[int] = (),
 ) -> BuildReport:
     """Build a gallery, or go on with one that was interrupted.
 
@@ -93,22 +96,25 @@ def build_gallery(
     with 40 bytes a tile.
 
     Args:
-        sources: GeoTIFFs, or a folder of them.
+        sources: maps that ``open_map`` opens, or folders of such files.
         out: the gallery's folder, new or begun with the same arguments.
         embedder: makes the descriptors; its checkpoint is kept in ``out/system``.
         tile_m: side of a tile, ground metres.
         stride_m: distance between neighbouring tiles, ground metres.
         thumbnail_px: side of the stored thumbnails; 0 for none.
+        region: a GeoJSON file with polygons; only tiles whose centre lies inside are made.
+        bands: of GeoTIFFs, 1-based numbers of the red, green and blue band, or of a grey one.
 
     Raises:
-        SkyfixError: a raster is unfit, ``out`` was begun with other arguments or holds other
-            files, another build is writing to it, it cannot be written, or no tile shows
-            anything.
+        SkyfixError: a raster or the region is unfit, ``out`` was begun with other arguments or
+            holds other files, another build is writing to it, it cannot be written, or no tile
+            shows anything.
     """
     started, out = time.monotonic(), Path(out)
     if not 0 <= thumbnail_px <= MAX_THUMBNAIL_PX:
         raise SkyfixError(f"thumbnail_px is {thumbnail_px}. Give 0 to {MAX_THUMBNAIL_PX}.")
     paths = list_rasters(sources)
+    within = None if region is None else Region.read(region)
     asked = Manifest(
         embedder.identity,
         embedder.dimensions,
@@ -116,12 +122,13 @@ def build_gallery(
         float(tile_m),
         float(stride_m),
         thumbnail_px,
-        _describe_all(paths),
+        _describe_all(paths, bands),
+        region=None if within is None else within.fingerprint,
     )
     begun = _begun(out, asked)
     if begun is not None and begun.state == "complete" and begun.counts is not None:
         return BuildReport(begun.counts, 0, time.monotonic() - started)
-    plans = _plan_all(paths, tile_m, stride_m)
+    plans = _plan_all(paths, asked.sources, tile_m, stride_m, within)
     with sole_writer(out):
         # Another process may have begun, or finished, between the look and the lock.
         if _begun(out, asked) is None:
@@ -175,7 +182,11 @@ class _Build:
             )
         self._writer.finish()
         return Counts(
-            self._planned, self._writer.rows, progress.skipped_nodata, progress.skipped_featureless
+            self._planned,
+            self._writer.rows,
+            progress.skipped_nodata,
+            progress.skipped_featureless,
+            sum(plan.outside for plan in self._plans),
         )
 
     def _new_fragment(self) -> Fragment:
@@ -190,7 +201,7 @@ class _Build:
             start, done = min(done, len(plan)), max(done - len(plan), 0)
             if start == len(plan):
                 continue
-            with Raster(path) as raster:
+            with open_map(path, self._manifest.sources[source].bands) as raster:
                 for piece in cut_pieces(
                     raster, plan, start, self._manifest.input_px, self._manifest.thumbnail_px
                 ):
@@ -206,21 +217,29 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
 
 
-def _describe_all(paths: list[Path]) -> tuple[Source, ...]:
+def _describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]:
     described = []
     for path in paths:
-        with Raster(path) as raster:
+        with open_map(path, bands) as raster:
             described.append(describe(raster))
     check_distinct(described)
     return tuple(described)
 
 
-def _plan_all(paths: list[Path], tile_m: float, stride_m: float) -> list[TilePlan]:
+def _plan_all(
+    paths: list[Path],
+    sources: Sequence[Source],
+    tile_m: float,
+    stride_m: float,
+    region: Region | None,
+) -> list[TilePlan]:
     plans: list[TilePlan] = []
-    for path in paths:
-        with Raster(path) as raster:
-            plans.append(plan_tiles(raster.geo, tile_m, stride_m, str(path)))
+    for path, source in zip(paths, sources, strict=True):
+        with open_map(path, source.bands) as raster:
+            plans.append(plan_tiles(raster.geo, tile_m, stride_m, str(path), region))
     planned = sum(map(len, plans))
+    if region is not None and planned == 0:
+        raise region.misses([plan.geo for plan in plans])
     if planned > MAX_TILES:
         raise SkyfixError(
             f"The rasters make {planned / 1e6:.0f} million tiles, the limit is "

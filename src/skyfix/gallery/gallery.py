@@ -101,12 +101,16 @@ class Gallery:
         tile_m: float,
         stride_m: float,
         thumbnail_px: int = THUMBNAIL_PX,
+        region: Path | str | None = None,
+        bands: Sequence[int] = (),
     ) -> "Gallery":
         """Build a gallery, or finish one, and open it; see ``build_gallery``.
 
         ``report`` of the result says what was done.
         """
-        report = build_gallery(sources, out, embedder, tile_m, stride_m, thumbnail_px)
+        report = build_gallery(
+            sources, out, embedder, tile_m, stride_m, thumbnail_px, region, bands
+        )
         return cls(out, report)
 
     def __len__(self) -> int:

@@ -19,15 +19,17 @@ class Counts:
     """What became of the planned tiles.
 
     Attributes:
-        planned: tiles that fit into the rasters.
+        planned: tiles that fit into the rasters, and into the region if there is one.
         kept: tiles in the gallery.
         skipped_nodata, skipped_featureless: tiles left out, and why.
+        outside_region: tiles that were never planned, with their centre outside the region.
     """
 
     planned: int
     kept: int
     skipped_nodata: int
     skipped_featureless: int
+    outside_region: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Manifest:
         sources: the rasters, in order.
         state: ``building`` until the last tile is stored.
         counts: known when complete.
+        region: fingerprint of the region of interest; None for the whole imagery.
     """
 
     identity: str
@@ -54,6 +57,7 @@ class Manifest:
     sources: tuple[Source, ...]
     state: Literal["building", "complete"] = "building"
     counts: Counts | None = None
+    region: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write ``folder/gallery.json`` atomically."""
@@ -103,6 +107,11 @@ class Manifest:
                     f"{folder} was begun with {name} {begun:.12g}, asked is {wanted:.12g}. "
                     "Give the same value, or another folder."
                 )
+        if self.region != asked.region:
+            raise SkyfixError(
+                f"{folder} was begun with another region of interest, or one of the two has none. "
+                "Give the same region, or another folder."
+            )
         begun_with = [source.fingerprint for source in self.sources]
         if begun_with != [source.fingerprint for source in asked.sources]:
             raise SkyfixError(
@@ -110,16 +119,29 @@ class Manifest:
                 f"({_names(self.sources)}, asked {_names(asked.sources)}) or their content or "
                 "order changed. Give the same ones, or another folder."
             )
+        for begun_source, source in zip(self.sources, asked.sources, strict=True):
+            # Galleries of earlier versions do not say their bands.
+            if begun_source.bands not in ((), source.bands):
+                raise SkyfixError(
+                    f"{folder} was begun with bands {_listed(begun_source.bands)} of "
+                    f"{Path(source.path).name}, asked are {_listed(source.bands)}. "
+                    "Give the same ones, or another folder."
+                )
 
     @classmethod
     def _from_json(cls, content: dict[str, Any]) -> "Manifest":
-        values = {field.name: content[field.name] for field in fields(cls)}
-        values["sources"] = tuple(Source(**source) for source in values["sources"])
+        # A field that is missing is either newer than the gallery, or missed by the constructor.
+        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        values["sources"] = tuple(Source.from_json(source) for source in values["sources"])
         values["input_px"] = tuple(values["input_px"])
         values["counts"] = None if values["counts"] is None else Counts(**values["counts"])
         if values["state"] not in ("building", "complete"):
             raise ValueError(f"state {values['state']}")
         return cls(**values)
+
+
+def _listed(bands: tuple[int, ...]) -> str:
+    return ",".join(map(str, bands))
 
 
 def _names(sources: tuple[Source, ...]) -> str:
