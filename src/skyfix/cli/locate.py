@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich import print as show
 from rich.table import Table
 
+from skyfix.cli.deliver import Outputs, check, deliver
 from skyfix.errors import SkyfixError
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ def locate(
     poses: Path | None = None,
     near: tuple[float, float, float] | None = None,
     k: int = 5,
-    json: Path | None = None,
     device: str = "auto",
+    outputs: Outputs | None = None,
 ) -> None:
     """Find where photos were taken.
 
-    Example: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`
+    Examples: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`,
+    `skyfix locate flight --gallery gallery --poses poses.csv --out fixes.geojson --out map.html`
 
     Parameters
     ----------
@@ -43,12 +45,9 @@ def locate(
         Search only around a rough position: lon, lat in degrees and a radius in metres.
     k
         Candidates a photo.
-    json
-        Write all fixes to this file.
     device
         auto, cpu or cuda.
     """
-    from skyfix.files import write_json
     from skyfix.gallery import Gallery
     from skyfix.geo.camera import Pose
     from skyfix.localize import locate as find
@@ -56,6 +55,8 @@ def locate(
 
     if poses is not None and heading_deg is not None:
         raise SkyfixError("Give --heading-deg or --poses, not both: the poses have headings.")
+    wanted = outputs or Outputs()
+    check(wanted)
     files = _files(photos)
     table = read_poses(poses) if poses is not None else None
     known = [table.of(file) if table else Pose(heading_deg=heading_deg) for file in files]
@@ -67,8 +68,7 @@ def locate(
     else:
         fixes = locate_many(files, opened, poses=known, near=near, k=k, embedder=embedder)
     _show(fixes)
-    if json is not None:
-        write_json(json, [fix.to_json() for fix in fixes])
+    deliver(fixes, wanted, opened)
 
 
 def _files(photos: tuple[Path, ...]) -> list[Path]:
