@@ -3,6 +3,7 @@
 import csv
 import json
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -77,7 +78,7 @@ def test_geojson_footprints_are_closed_and_counterclockwise(tmp_path: Path) -> N
 
 
 def area(ring: list[list[float]]) -> float:
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:], strict=False)) / 2
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring)) / 2
 
 
 def test_geojson_across_the_antimeridian(tmp_path: Path) -> None:

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-from skyfix.errors import SkyfixError
 from skyfix.files import write_json
 from skyfix.localize.fix import Fix
+from skyfix.outputs.text_stream import TextStream
 
 
 def write_json_array(fixes: Sequence[Fix], path: Path | str) -> None:
@@ -20,62 +19,6 @@ def write_json_lines(fixes: Sequence[Fix], path: Path | str) -> None:
     with JsonLines(path) as stream:
         for fix in fixes:
             stream.write(fix)
-
-
-class TextStream:
-    """A text file that grows while fixes come; every fix is on disk when ``write`` returns.
-
-    Use it as a context manager. The file is begun anew.
-
-    Raises:
-        SkyfixError: the file cannot be written.
-    """
-
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # newline="": formats say themselves how a line ends.
-            self._stream = self.path.open(
-                "w", encoding="utf-8", errors="backslashreplace", newline=""
-            )
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def write(self, fix: Fix) -> None:
-        """Append one fix.
-
-        Raises:
-            SkyfixError: the file cannot be written.
-        """
-        try:
-            self._stream.write(self.text(fix))
-            self._stream.flush()
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def text(self, fix: Fix) -> str:
-        """What is appended for a fix."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
-    def __enter__(self) -> "TextStream":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _unwritable(self, error: OSError) -> SkyfixError:
-        reason = error.strerror or str(error)
-        return SkyfixError(f"Cannot write {self.path}: {reason}. Choose another place.")
 
 
 class JsonLines(TextStream):

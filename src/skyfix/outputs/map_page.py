@@ -77,7 +77,7 @@ def _body(title: str, content: dict[str, Any]) -> str:
         '<main><div class="stage"><svg id="map" tabindex="0" role="application" aria-label="Map '
         'of fixes. Arrow keys move it, plus and minus zoom, 0 shows all."><g id="world"></g></svg>'
         '<div class="tools"><button type="button" id="in" aria-label="Zoom in">+</button>'
-        '<button type="button" id="out" aria-label="Zoom out">−</button>'
+        '<button type="button" id="out" aria-label="Zoom out">&minus;</button>'
         '<button type="button" id="fit" aria-label="Show all">⤢</button></div>'
         f"{_layers(content)}"
         '<div class="scale"><span><span id="length"></span><i id="bar"></i></span>'

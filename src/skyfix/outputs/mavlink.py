@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from skyfix.errors import SkyfixError
 from skyfix.geo.ground import east_north
@@ -97,7 +97,7 @@ class MavlinkSender:
         """Close the connection."""
         self._link.close()
 
-    def __enter__(self) -> "MavlinkSender":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -236,6 +236,4 @@ def _covariance(fix: Fix) -> list[float]:
     # How well a heading is known is not told; 10 degrees are assumed.
     yaw = math.radians(10.0) ** 2 if fix.heading_deg is not None else unknown
     diagonal = (variance, variance, UNKNOWN_VARIANCE_M2, unknown, unknown, yaw)
-    return [
-        diagonal[row] if row == column else 0.0 for row in range(6) for column in range(row, 6)
-    ]
+    return [diagonal[row] if row == column else 0.0 for row in range(6) for column in range(row, 6)]

@@ -5,8 +5,8 @@ from datetime import UTC
 from pathlib import Path
 
 from skyfix.localize.fix import Fix
-from skyfix.outputs.json_lines import TextStream
 from skyfix.outputs.positions import receiver, sigma_m
+from skyfix.outputs.text_stream import TextStream
 
 _TALKER = "GN"
 _ESTIMATED, _INVALID = "6", "0"

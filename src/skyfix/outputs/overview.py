@@ -130,12 +130,9 @@ def _paint(canvas: np.ndarray, tile: np.ndarray, place: np.ndarray, heading_deg:
     turn = np.array([[cos, -sin], [sin, cos]])
     # Pixel centres lie at halves: OpenCV counts them from 0.
     shift = place - (left, top) - 0.5 - turn @ np.full(2, (side - 1) / 2)
-    region = canvas[top:bottom, left:right]
-    canvas[top:bottom, left:right] = cv2.warpAffine(
-        tile,
-        np.column_stack([turn, shift]),
-        (right - left, bottom - top),
-        dst=region.copy(),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_TRANSPARENT,
-    )
+    to_region = np.column_stack([turn, shift])
+    size_px = (right - left, bottom - top)
+    # A mask of its own: at a transparent border OpenCV mixes in black.
+    turned = cv2.warpAffine(tile, to_region, size_px, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.full((side, side), 255, np.uint8), to_region, size_px) > 127
+    canvas[top:bottom, left:right][inside] = turned[inside]

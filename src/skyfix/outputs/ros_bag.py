@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TOPIC = "/skyfix/fix"
 _TYPE = "sensor_msgs/msg/NavSatFix"
-_VERSION = 8
+_VERSION: Literal[8] = 8
 _NO_FIX, _FIX = -1, 0
 _UNKNOWN, _APPROXIMATED = 0, 1
 

@@ -46,9 +46,7 @@ def check_output(path: Path | str) -> None:
         raise SkyfixError(f"No output format for {path}. Name the file with one of: {known}.")
 
 
-def write_fixes(
-    fixes: Sequence[Fix], path: Path | str, gallery: "Gallery | None" = None
-) -> None:
+def write_fixes(fixes: Sequence[Fix], path: Path | str, gallery: "Gallery | None" = None) -> None:
     """Write fixes to a file; its suffix says how, see ``WRITERS``.
 
     Args:
