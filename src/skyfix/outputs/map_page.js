@@ -8,7 +8,7 @@ const [boxX, boxY, boxWidth, boxHeight] = data.box;
 const order = data.order, crowded = data.fixes.length > 40;
 const layers = { circles: true, footprints: true, cameras: true, candidates: true, track: true };
 let view = { x: boxX + boxWidth / 2, y: boxY + boxHeight / 2, zoom: 1 };
-let chosen = -1, lit = -1, timer = 0;
+let chosen = -1, lit = -1, timer = 0, sizedFor = 0;
 
 function element(name, attributes = {}, parent = null, text = "") {
   const drawn = ["svg", "g", "circle", "path", "polygon", "polyline", "line", "text", "image",
@@ -23,6 +23,8 @@ function element(name, attributes = {}, parent = null, text = "") {
 const metres = (value) =>
   value >= 1000 ? `${(value / 1000).toFixed(1)} km` : `${value < 10 ? value.toFixed(1) : Math.round(value)} m`;
 const position = (lat, lon) => `${lat.toFixed(6)}, ${lon.toFixed(6)}`;
+const [base, rest, line, dots, front] =
+  ["base", "rest", "line", "dots", "front"].map((name) => element("g", { class: name }, world));
 const pairs = (points) => points.map((point) => point.join(",")).join(" ");
 
 // The view
@@ -38,13 +40,20 @@ function place() {
   const { width, height } = map.getBoundingClientRect();
   const x = width / 2 - view.x * view.zoom, y = height / 2 - view.y * view.zoom;
   world.setAttribute("transform", `translate(${x} ${y}) scale(${view.zoom})`);
-  for (const mark of world.querySelectorAll(".mark")) {
-    mark.setAttribute("transform", `translate(${mark.dataset.x} ${mark.dataset.y}) scale(${1 / view.zoom})`);
+  if (sizedFor !== view.zoom) {
+    sizedFor = view.zoom;
+    for (const made of world.querySelectorAll(".mark")) size(made);
   }
   const about = 110 / view.zoom, power = 10 ** Math.floor(Math.log10(about));
   const length = [5, 2, 1].map((step) => step * power).find((step) => step <= about) || power;
   byId("bar").style.width = `${length * view.zoom}px`;
   byId("length").textContent = metres(length);
+}
+
+// Marks keep their size on the screen.
+function size(made) {
+  const { x, y } = made.dataset;
+  made.setAttribute("transform", `translate(${x} ${y}) scale(${1 / view.zoom})`);
 }
 
 function zoomBy(factor, screenX, screenY) {
@@ -126,6 +135,7 @@ function mark(parent, x, y, name, action) {
   const made = element("g", { class: "mark" }, parent);
   made.dataset.x = x;
   made.dataset.y = y;
+  size(made);
   element("title", {}, made, name);
   made.addEventListener("click", () => { if (moved < 5) action(); });
   return made;
@@ -133,7 +143,10 @@ function mark(parent, x, y, name, action) {
 
 function drawArea(fix, parent) {
   if (layers.circles) {
-    element("circle", { class: "r95", cx: fix.x, cy: fix.y, r: fix.accuracy_95_m }, parent);
+    // Of the others the inner circle alone, or the map would be full of lines.
+    if (fix === data.fixes[chosen]) {
+      element("circle", { class: "r95", cx: fix.x, cy: fix.y, r: fix.accuracy_95_m }, parent);
+    }
     element("circle", { class: "r68", cx: fix.x, cy: fix.y, r: fix.accuracy_m }, parent);
   }
   if (layers.footprints && fix.footprint.length > 2) {
@@ -150,50 +163,51 @@ function drawCamera(fix, parent, action) {
 }
 
 function drawTrack() {
-  const now = slider ? Number(slider.value) : order.length;
-  const rank = new Map(order.map((index, place) => [index, place]));
+  const now = Number(slider.value), rank = new Map(order.map((index, place) => [index, place]));
   for (const part of data.track) {
     const points = part.map((index) => [data.fixes[index].x, data.fixes[index].y]);
     const done = part.filter((index) => rank.get(index) <= now).length;
-    element("polyline", { class: "casing later", points: pairs(points) }, world);
-    element("polyline", { class: "path later", points: pairs(points) }, world);
-    element("polyline", { class: "path", points: pairs(points.slice(0, done)) }, world);
+    element("polyline", { class: "casing later", points: pairs(points) }, line);
+    element("polyline", { class: "path later", points: pairs(points) }, line);
+    element("polyline", { class: "path", points: pairs(points.slice(0, done)) }, line);
   }
 }
 
-function draw() {
-  world.replaceChildren();
+// What stays the same: imagery and a dot for every fix.
+function drawOnce() {
   if (data.picture) {
     const { source, x, y, width, height } = data.picture;
-    element("image", { href: source, x, y, width, height, preserveAspectRatio: "none" }, world);
+    element("image", { href: source, x, y, width, height, preserveAspectRatio: "none" }, base);
   }
-  const located = data.fixes.map((fix, index) => [fix, index]).filter(([fix]) => fix.located);
-  const others = located.filter(([, index]) => index !== chosen);
+  data.fixes.forEach((fix, index) => {
+    if (!fix.located) return;
+    const made = mark(dots, fix.x, fix.y, fix.name, () => choose(index));
+    element("circle", { class: crowded ? "dot thin" : "dot", r: crowded ? 3 : 6 }, made);
+  });
+}
+
+function draw() {
+  for (const group of [rest, line, front]) group.replaceChildren();
   if (!crowded) {
-    const rest = element("g", { class: "rest" }, world);
-    for (const [fix] of others) drawArea(fix, rest);
-    if (layers.cameras) {
-      for (const [fix, index] of others) if (fix.camera) drawCamera(fix, rest, () => choose(index));
-    }
+    data.fixes.forEach((fix, index) => {
+      if (!fix.located || index === chosen) return;
+      drawArea(fix, rest);
+      if (layers.cameras && fix.camera) drawCamera(fix, rest, () => choose(index));
+    });
   }
-  if (layers.track) drawTrack();
-  for (const [fix, index] of others) {
-    element("circle", { class: crowded ? "dot thin" : "dot", r: crowded ? 3 : 6 },
-      mark(world, fix.x, fix.y, fix.name, () => choose(index)));
-  }
+  if (layers.track && slider) drawTrack();
   if (chosen >= 0) drawChosen(data.fixes[chosen]);
-  place();
 }
 
 function drawChosen(fix) {
   if (fix.located) {
-    drawArea(fix, world);
-    if (layers.cameras && fix.camera) drawCamera(fix, world, () => {});
+    drawArea(fix, front);
+    if (layers.cameras && fix.camera) drawCamera(fix, front, () => {});
   }
   if (layers.candidates) {
     fix.candidates.map((one, rank) => [one, rank]).reverse().forEach(([one, rank]) => {
       const name = `${rank + 1}. tile, score ${one.score.toFixed(2)}`;
-      const made = mark(world, one.x, one.y, name, () => light(rank, true));
+      const made = mark(front, one.x, one.y, name, () => light(rank, true));
       made.addEventListener("pointerenter", () => light(rank, false));
       made.dataset.rank = rank;
       element("circle", { class: "tile", r: 9 }, made);
@@ -202,7 +216,7 @@ function drawChosen(fix) {
     });
   }
   if (!fix.located) return;
-  const made = mark(world, fix.x, fix.y, fix.name, () => {});
+  const made = mark(front, fix.x, fix.y, fix.name, () => {});
   made.classList.add("chosen");
   element("circle", { class: "halo", r: 7 }, made);
   element("circle", { class: "dot", r: 7 }, made);
@@ -322,6 +336,6 @@ if (slider) {
   byId("play").addEventListener("click", play);
 }
 if (window.matchMedia("(max-width: 50rem)").matches) byId("layers").open = false;
+drawOnce();
 fit();
-if (data.first >= 0) choose(data.first, false);
-else draw();
+choose(data.first, false);
