@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich import print as show
 from rich.table import Column, Table
 
+from skyfix.cli.deliver import Outputs, check, deliver
 from skyfix.errors import SkyfixError
 
 if TYPE_CHECKING:
@@ -38,15 +39,16 @@ def locate(
     near_exif: float | None = None,
     k: int = 5,
     register: bool = True,
-    json: Path | None = None,
     device: str = "auto",
+    outputs: Outputs | None = None,
 ) -> None:
     """Find where photos were taken.
 
     What is known of the camera is taken, value by value, from these options, else from a stereo
     pair, the poses table, an elevation model and last the photo's own EXIF and XMP tags.
 
-    Example: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`
+    Examples: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`,
+    `skyfix locate flight --gallery gallery --poses poses.csv --out fixes.geojson --out map.html`
 
     Parameters
     ----------
@@ -91,12 +93,9 @@ def locate(
     register
         Compare photos of known pose with the map itself: far more exact, about a second a photo.
         Needs the map's files where they were when the gallery was built.
-    json
-        Write all fixes to this file.
     device
         auto, cpu or cuda.
     """
-    from skyfix.files import write_json
     from skyfix.gallery import Gallery
     from skyfix.geo.camera import Pose
     from skyfix.geo.terrain import Terrain
@@ -105,6 +104,8 @@ def locate(
     from skyfix.localize.on_terrain import on_terrain
 
     _check_priors(near, near_exif, dem)
+    wanted = outputs or Outputs()
+    check(wanted)
     files = _files(photos)
     table = read_poses(poses) if poses is not None else None
     given = Pose(heading_deg, pitch_deg, altitude_m, hfov_deg, roll_deg)
@@ -128,8 +129,7 @@ def locate(
             fixes = [on_terrain(fix, one, terrain) for fix, one in zip(fixes, known, strict=True)]
     fixes = [replace(fix, time=one.metadata.time) for fix, one in zip(fixes, known, strict=True)]
     _show(fixes, known)
-    if json is not None:
-        write_json(json, [fix.to_json() for fix in fixes])
+    deliver(fixes, wanted, opened)
 
 
 def _check_priors(near: object, near_exif: float | None, dem: Path | None) -> None:

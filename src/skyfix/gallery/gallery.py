@@ -137,6 +137,11 @@ class Gallery:
         return self._manifest.identity
 
     @property
+    def has_thumbnails(self) -> bool:
+        """Whether pictures of its tiles are kept."""
+        return self._manifest.thumbnail_px > 0
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """The rasters; ``tiles.source`` points into them."""
         return self._manifest.sources
@@ -204,12 +209,24 @@ class Gallery:
         Raises:
             SkyfixError: no such row, or the gallery was built without thumbnails.
         """
-        if not 0 <= row < len(self):
-            raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
-        if self._manifest.thumbnail_px == 0:
+        return self.thumbnails([row])[0]
+
+    def thumbnails(self, rows: Sequence[int]) -> list[Image.Image]:
+        """Small RGB pictures of several tiles, in one read.
+
+        Raises:
+            SkyfixError: no such row, or the gallery was built without thumbnails.
+        """
+        for row in rows:
+            if not 0 <= row < len(self):
+                raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
+        if not self.has_thumbnails:
             raise SkyfixError(f"{self.path} was built without thumbnails. Build it anew with them.")
-        stored = self._reader.take(np.array([row]), ["thumbnail"])["thumbnail"][0].as_py()
-        return Image.open(io.BytesIO(stored), formats=("JPEG",)).convert("RGB")
+        stored = self._reader.take(np.asarray(rows, np.int64), ["thumbnail"])["thumbnail"]
+        return [
+            Image.open(io.BytesIO(picture.as_py()), formats=("JPEG",)).convert("RGB")
+            for picture in stored
+        ]
 
     def info(self) -> GalleryInfo:
         """Facts of the gallery."""
