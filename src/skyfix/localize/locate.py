@@ -1,6 +1,7 @@
 """Photo in, position out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,20 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.nearby import Near
-from skyfix.geo.camera import Pose, centre_on_ground, footprint
-from skyfix.geo.ground import offset
+from skyfix.geo.camera import Pose
 from skyfix.inference import Embedder
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
+from skyfix.localize.place import camera_and_footprint
 from skyfix.localize.posterior import Estimate, estimate, posterior
-from skyfix.localize.prepare import Prepared, Scale, prepare, prepare_many
+from skyfix.localize.prepare import (
+    Photo,
+    Prepared,
+    Scale,
+    prepare,
+    prepare_many,
+    prepare_or_say,
+)
 from skyfix.progress import counting
 
 MIN_CONFIDENCE = 0.5
@@ -55,7 +63,7 @@ def locate(
     """
     if pose is not None and heading_deg is not None:
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = Locator(gallery, embedder, near, k)
     known = pose or Pose(heading_deg=heading_deg)
     return locator.fixes([prepare(photo, known, locator.scale)])[0]
 
@@ -84,7 +92,7 @@ def locate_many(
     known = [pose or Pose() for pose in poses or [None] * len(photos)]
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = Locator(gallery, embedder, near, k)
     prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
@@ -94,62 +102,103 @@ def locate_many(
     return fixes
 
 
-class _Locator:
+class Locator:
+    """``locate`` in steps, for sequences: prepare, embed, score the tiles, decide.
+
+    Args:
+        gallery, near, k, embedder: as for ``locate``.
+
+    Raises:
+        SkyfixError: k below 1, or the embedder is not the gallery's.
+    """
+
     def __init__(
-        self, gallery: Gallery, embedder: Embedder | None, near: Near | None, k: int
+        self,
+        gallery: Gallery,
+        embedder: Embedder | None = None,
+        near: Near | None = None,
+        k: int = 5,
     ) -> None:
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
+        self.gallery = gallery
         self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px)
-        self._gallery, self._k = gallery, k
+        self._k = k
         self._matcher = Matcher(gallery, near)
         self._refusal = _refusal(gallery, near, len(self._matcher.rows))
 
-    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
-        """Fixes of prepared photos, their patches embedded together."""
+    def around(self, near: Near | None) -> "Locator":
+        """The same locator, searching only within ``near``, or everywhere without it."""
+        other = copy(self)
+        other._matcher = self._matcher.around(near)
+        other._refusal = _refusal(self.gallery, near, len(other._matcher.rows))
+        return other
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(T,) gallery rows that are searched; ``scores`` follows their order."""
+        return self._matcher.rows
+
+    def prepare(self, photo: Photo, pose: Pose) -> Prepared:
+        """A photo, or a frame in memory, as patches; what is wrong with it becomes the reason."""
+        return prepare_or_say(photo, pose, self.scale)
+
+    def embed(self, group: Sequence[Prepared]) -> list[list[np.ndarray]]:
+        """Descriptors of prepared photos, embedded together: (P, D) for each view of each."""
         pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
         known_m = [photo.pose.altitude_m for photo in group for view in photo.views for _ in view]
         altitude_m = np.array([np.nan if m is None else m for m in known_m])
         descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
-        fixes = []
-        for photo in group:
-            views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
-            reason = photo.reason or self._refusal
-            fixes.append(not_located(photo.photo, reason) if reason else self._fix(photo, views))
-        return fixes
+        return [
+            [np.array([next(descriptors) for _ in view]) for view in photo.views]
+            for photo in group
+        ]
 
-    def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
-        scores = np.max(
-            [
-                self._matcher.scores(patches, rows)
-                for patches, rows in zip(photo.views, descriptors, strict=True)
-            ],
-            axis=0,
-        )
-        tiles, rows = self._gallery.tiles, self._matcher.rows
+    def scores(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> np.ndarray:
+        """Score (T,) of each of ``rows`` being the tile under the photo's centre.
+
+        In standard deviations above the gallery's mean, of the best heading where several were
+        tried; all zero for a photo that has no patches. ``posterior`` makes them probabilities.
+        """
+        views = zip(photo.views, descriptors, strict=True)
+        scores = [self._matcher.scores(patches, rows) for patches, rows in views]
+        return np.max(scores, axis=0) if scores else np.zeros(len(self.rows))
+
+    def fix(self, photo: Prepared, scores: np.ndarray) -> Fix:
+        """What the scores (T,) of a prepared photo say about its position."""
+        if reason := photo.reason or self._refusal:
+            return not_located(photo.photo, reason)
+        tiles, rows = self.gallery.tiles, self.rows
         candidates = self._candidates(scores)
         found = estimate(
             tiles.lon[rows],
             tiles.lat[rows],
             posterior(scores),
-            self._gallery.tile_m / 2,
-            self._gallery.stride_m,
+            self.gallery.tile_m / 2,
+            self.gallery.stride_m,
         )
         if found.confidence < MIN_CONFIDENCE:
             reason = f"No place stands out: confidence {found.confidence:.2f}."
             return not_located(photo.photo, reason, candidates, found.confidence)
         return _located(photo, found, candidates)
 
+    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
+        """Fixes of prepared photos, their patches embedded together."""
+        return [
+            self.fix(photo, self.scores(photo, descriptors))
+            for photo, descriptors in zip(group, self.embed(group), strict=True)
+        ]
+
     def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
-        tiles = self._gallery.tiles
+        tiles = self.gallery.tiles
         best = np.argsort(-scores, kind="stable")[: self._k]
         return tuple(
             Candidate(
                 float(tiles.lon[row]), float(tiles.lat[row]), float(score), str(tiles.id[row])
             )
-            for row, score in zip(self._matcher.rows[best], scores[best], strict=True)
+            for row, score in zip(self.rows[best], scores[best], strict=True)
         )
 
 
@@ -172,14 +221,7 @@ def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
 
 
 def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]) -> Fix:
-    camera: tuple[float | None, float | None] = (None, None)
-    outline: tuple[tuple[float, float], ...] = ()
-    if photo.pose.is_complete:
-        east_m, north_m = -centre_on_ground(photo.pose)
-        lon, lat = offset(found.lon, found.lat, east_m, north_m)
-        camera = float(lon), float(lat)
-        corners = offset(lon, lat, *footprint(photo.pose, *photo.size_px).T)
-        outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
+    camera, outline = camera_and_footprint(found.lon, found.lat, photo.pose, photo.size_px)
     return Fix(
         photo=photo.photo,
         located=True,

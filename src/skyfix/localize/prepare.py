@@ -25,7 +25,26 @@ MIN_CONTRAST = 2.0
 """Photos in which every channel varies less (standard deviation, 0..255) show nothing."""
 
 _TURNED_MARGIN, _RECTIFIED_MARGIN = 2, 4
-_Job = tuple[Path | str, Pose]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photo that is decoded already, such as a frame of a video.
+
+    Attributes:
+        name: what fixes call it.
+        pixels: (H, W, 3) uint8 RGB.
+    """
+
+    name: str
+    pixels: np.ndarray
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Photo = Path | str | Picture
+_Job = tuple[Photo, Pose]
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ class Prepared:
     reason: str = ""
 
 
-def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
     """Read and normalize one photo.
 
     Raises:
@@ -75,7 +94,10 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
     """
     margin = _RECTIFIED_MARGIN if pose.has_geometry else _TURNED_MARGIN
     least_px = margin * max(scale.input_px)
-    pixels = np.asarray(read_image(photo, shortest_px=least_px))
+    if isinstance(photo, Picture):
+        pixels = photo.pixels
+    else:
+        pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
         return Prepared(str(photo), pose, reason="The photo is featureless.")
     if not pose.has_geometry:
@@ -110,14 +132,15 @@ def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
     waiting: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
-            waiting.append(pool.submit(_prepare_or_say, photo, pose, scale))
+            waiting.append(pool.submit(prepare_or_say, photo, pose, scale))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _prepare_or_say(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+def prepare_or_say(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
+    """``prepare``; what it would raise becomes the reason."""
     try:
         return prepare(photo, pose, scale)
     except SkyfixError as error:
