@@ -1,7 +1,7 @@
 """Camera poses from a CSV table, one row a photo."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -83,15 +83,20 @@ def _rows(path: Path) -> Sequence[tuple[int, dict[str, str | None]]]:
 
 
 def _pose(row: dict[str, str | None], where: str) -> Pose:
-    values = {name: _number(row, name, where) for name in COLUMNS[1:]}
-    roll_deg = _number(row, "roll_deg", where)
+    values = {name: cell_number(row, name, where) for name in COLUMNS[1:]}
+    roll_deg = cell_number(row, "roll_deg", where)
     try:
         return Pose(**values, roll_deg=roll_deg or 0.0)
     except SkyfixError as error:
         raise SkyfixError(f"{where}: {error}") from None
 
 
-def _number(row: dict[str, str | None], name: str, where: str) -> float | None:
+def cell_number(row: Mapping[str, str | None], name: str, where: str) -> float | None:
+    """The number in a cell of a table, None if the cell is empty.
+
+    Raises:
+        SkyfixError: it is no number; ``where`` names the row.
+    """
     text = (row.get(name) or "").strip()
     if not text:
         return None
