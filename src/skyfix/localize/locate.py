@@ -152,8 +152,7 @@ class Locator:
         altitude_m = np.array([np.nan if m is None else m for m in known_m])
         descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
         return [
-            [np.array([next(descriptors) for _ in view]) for view in photo.views]
-            for photo in group
+            [np.array([next(descriptors) for _ in view]) for view in photo.views] for photo in group
         ]
 
     def scores(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> np.ndarray:

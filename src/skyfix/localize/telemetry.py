@@ -131,8 +131,10 @@ class Telemetry:
         if height_m is not None and height_m > 0:
             values["altitude_m"] = height_m
         lon, lat = known["lon"], known["lat"]
-        return Sample(Pose(**values)) if lon is None or lat is None else Sample(
-            Pose(**values), lon, lat
+        return (
+            Sample(Pose(**values))
+            if lon is None or lat is None
+            else Sample(Pose(**values), lon, lat)
         )
 
     def shifted(self, offset_s: float) -> "Telemetry":
@@ -165,9 +167,7 @@ class Telemetry:
         ends = np.clip(
             self.time_s[:, None] + [-COURSE_SPAN_S / 2, COURSE_SPAN_S / 2], times[0], times[-1]
         )
-        way = np.stack(
-            [np.diff(np.interp(ends, times, metres))[:, 0] for metres in (east, north)]
-        )
+        way = np.stack([np.diff(np.interp(ends, times, metres))[:, 0] for metres in (east, north)])
         moving = np.flatnonzero(np.hypot(*way) >= MIN_COURSE_M)
         if not len(moving):
             return course

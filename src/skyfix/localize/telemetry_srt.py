@@ -116,7 +116,9 @@ def fields_of(text: str) -> dict[str, float]:
     if (height := _HEIGHT.search(text)) is not None:
         found.setdefault("rel_alt_m", float(height[1]))
     if (gimbal := _GIMBAL.search(text)) is not None:
-        for name, value in zip(("pitch_deg", "roll_deg", "heading_deg"), gimbal.groups(), strict=True):
+        for name, value in zip(
+            ("pitch_deg", "roll_deg", "heading_deg"), gimbal.groups(), strict=True
+        ):
             found.setdefault(name, float(value))
     if yaw_deg is not None:
         found.setdefault("heading_deg", yaw_deg)
