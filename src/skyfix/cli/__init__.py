@@ -16,13 +16,14 @@ app = App(
     help_format="markdown",
 )
 # Import paths instead of functions: only the command that runs is loaded.
-_OPTIONAL = ("lance", "pyarrow", "pyproj", "rasterio")
+_OPTIONAL = ("av", "lance", "pyarrow", "pyproj", "rasterio")
 _COMMANDS = {
     "demo": "Run the whole path on a made-up town.",
     "train": "Train a system and write its checkpoint folder.",
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
+    "track": "Find where the frames of a video were taken.",
     "doctor": "Show what is installed and which weights can be had.",
 }
 for _name, _help in _COMMANDS.items():

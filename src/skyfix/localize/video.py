@@ -14,6 +14,9 @@ from skyfix.localize.prepare import Picture
 if TYPE_CHECKING:
     import av
 
+_MICROSECONDS = 1_000_000
+"""FFmpeg's unit for the length of a container."""
+
 _CLOCK_RESTART_S = 1.0
 """Timestamps that go back by more belong to a new count, as in joined recordings."""
 
@@ -60,7 +63,7 @@ class VideoFrames:
                 raise SkyfixError(
                     f"{self.path} holds no frame that can be decoded. Record it anew."
                 )
-            self._tell(clock, damaged, _declared_s(stream))
+            self._tell(clock, damaged, _declared_s(container))
 
     def _opened(self) -> "av.container.InputContainer":
         import av
@@ -163,11 +166,12 @@ def _rate(stream: "av.VideoStream") -> float | None:
     return float(rate) if rate else None
 
 
-def _declared_s(stream: "av.VideoStream") -> float | None:
+def _declared_s(container: "av.container.InputContainer") -> float | None:
     """Length that the file claims, seconds."""
-    if stream.duration is None or stream.time_base is None:
-        return None
-    return float(stream.duration * stream.time_base)
+    stream = container.streams.video[0]
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return None if container.duration is None else container.duration / _MICROSECONDS
 
 
 def _upright(frame: "av.VideoFrame") -> np.ndarray:
