@@ -3,7 +3,7 @@
 import numpy as np
 
 from skyfix.localize.fix import Fix, Method
-from skyfix.localize.hypothesis import GATE, Hypothesis, Step
+from skyfix.localize.hypothesis import GATE, Hypothesis, Step, faded
 from skyfix.localize.kalman import State, smoothed
 from skyfix.localize.moving import RADIUS_68, RADIUS_95, Motion, Plane, ahead_m, lost, moved
 from skyfix.localize.prepare import Prepared
@@ -15,6 +15,9 @@ start it anew where they are."""
 RESTART_S = 3.0
 """They have to span this time: frames of one moment agree in their errors too."""
 
+
+MIN_CONFIDENCE = 0.5
+"""Below this a frame counts as not located, as for single photos."""
 
 _LOST = "No fix of this frame or of those shortly before it holds."
 
@@ -67,7 +70,7 @@ class FixFilter:
             self._seen.append((fix, photo))
         if self._main is None:
             return lost(fix, _LOST, "filter")
-        return self._moved(fix, photo, self._main.state, self._main.confidence, "filter")
+        return self._answer(fix, photo, self._main.state, self._main.confidence, "filter")
 
     def prior(self, photo: Prepared, time_s: float) -> tuple[float, float, float] | None:
         """Where a coming frame's ground point lies, 99 %: lon, lat, radius in m; None if lost."""
@@ -93,10 +96,10 @@ class FixFilter:
                 [step.before for step in path],
                 np.diff([step.time_s for step in path]).tolist(),
             )
-            for step, state in zip(path, states, strict=True):
-                found[step.frame] = state, step.confidence
+            for step, state, sure in zip(path, states, _both_ways(path), strict=True):
+                found[step.frame] = state, sure
         return [
-            self._moved(fix, photo, *found[frame], "smoother")
+            self._answer(fix, photo, *found[frame], "smoother")
             if frame in found
             else lost(fix, _LOST, "smoother")
             for frame, (fix, photo) in enumerate(self._seen)
@@ -126,11 +129,12 @@ class FixFilter:
             self._paths.append(path)
         self._main = None
 
-    def _moved(
+    def _answer(
         self, fix: Fix, photo: Prepared, state: State, confidence: float, method: Method
     ) -> Fix:
+        if confidence < MIN_CONFIDENCE or self._plane is None:
+            return lost(fix, _LOST, method, confidence)
         ahead = ahead_m(photo.pose)
-        assert self._plane is not None
         lon, lat = self._plane.degrees(state.mean[:2] + (0.0 if ahead is None else ahead))
         return moved(
             fix, photo, (float(lon), float(lat)), _radii_m(state), min(1.0, confidence), method
@@ -140,3 +144,14 @@ class FixFilter:
 def _radii_m(state: State) -> tuple[float, float]:
     """Radii that hold 68 and 95 %, of a round Gaussian as wide as the state is at its widest."""
     return RADIUS_68 * state.deviation_m, RADIUS_95 * state.deviation_m
+
+
+def _both_ways(path: list[Step]) -> list[float]:
+    """Confidence of each frame, fading from the fixes after it as it does from those before."""
+    later, following_s = 0.0, path[-1].time_s
+    sure = []
+    for step in reversed(path):
+        later = max(step.confidence, later * faded(following_s - step.time_s))
+        following_s = step.time_s
+        sure.append(later)
+    return sure[::-1]

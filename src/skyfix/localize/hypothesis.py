@@ -11,8 +11,8 @@ from skyfix.localize.moving import Motion
 GATE = 9.21
 """Fixes more surprising than this do not fit: 99 % of chi-square with 2 degrees of freedom."""
 
-CONFIDENCE_S = 5.0
-"""Confidence is a mean over about so many seconds."""
+CONFIDENCE_S = 10.0
+"""Confidence is a mean over about so many seconds, and fades within them when nothing fits."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Hypothesis:
         step_s = max(0.0, time_s - self._time_s)
         self.state = self._before = predicted(self.state, step_s, self._motion.acceleration)
         self._time_s = max(time_s, self._time_s)
-        self.confidence *= math.exp(-step_s / CONFIDENCE_S)
+        self.confidence *= faded(step_s)
 
     def at(self, time_s: float) -> State:
         """The state predicted for a coming time."""
@@ -70,10 +70,15 @@ class Hypothesis:
         if surprise(self.state, place_m, variance) > GATE:
             return False
         self.state = updated(self.state, place_m, variance)
-        self.confidence += (1 - math.exp(-since_s / CONFIDENCE_S)) * confidence
+        self.confidence += (1 - faded(since_s)) * confidence
         self.fixes, self.last_fix_s = self.fixes + 1, self._time_s
         return True
 
     def record(self, frame: int) -> None:
         """Keep the present frame for the smoother."""
         self.path.append(Step(frame, self._time_s, self._before, self.state, self.confidence))
+
+
+def faded(step_s: float) -> float:
+    """What is left of a confidence after so many seconds."""
+    return math.exp(-step_s / CONFIDENCE_S)

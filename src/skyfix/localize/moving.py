@@ -21,13 +21,14 @@ class Motion:
     """How a drone moves and how its fixes err.
 
     Attributes:
-        acceleration: spectral density of its changes of velocity, m^2 / s^3.
+        acceleration: spectral density of its changes of velocity, m^2 / s^3: the velocity changes
+            by about 3 m/s in a second, as a camera drone's in its turns.
         speed_m_s: standard deviation of its velocity when nothing is known of it.
         memory_s: fixes closer than this in time err alike, as their photos show the same ground;
             they count as one.
     """
 
-    acceleration: float = 4.0
+    acceleration: float = 10.0
     speed_m_s: float = 10.0
     memory_s: float = 3.0
 
