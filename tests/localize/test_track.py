@@ -131,15 +131,16 @@ def test_real_time_counts_what_it_drops(gallery, flight):
         def embed(self, images, view, altitude_m=None):
             import time
 
-            time.sleep(2.2)
+            time.sleep(2.5)
             return super().embed(images, view, altitude_m)
 
-    # Three frames of a second each, the first of which keeps the embedder busy for two.
+    # A frame a second, and each keeps the embedder busy for at least two and a half.
     source = open_frames(flight, realtime=True)
     running = track(source, gallery, pose=POSE, embedder=Slow())
     indices = [next(running).index, next(running).index]
-    assert indices == [0, 2]
-    assert running.source.dropped == 1
+    assert indices[0] == 0
+    assert indices[1] >= 2
+    assert running.source.dropped == indices[1] - 1
 
 
 def test_bad_options_give_one_line(gallery, embedder, flight):

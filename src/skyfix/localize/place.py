@@ -14,7 +14,7 @@ def camera_and_footprint(
     Args:
         lon, lat: the ground point, degrees.
         pose: camera; unless it is complete nothing can be said.
-        size_px: (width, height) of the photo.
+        size_px: (width, height) of the photo; (0, 0) if unknown, which gives no footprint.
 
     Returns:
         (lon, lat) of the point below the camera, (None, None) if unknown, and the (lon, lat)
@@ -24,6 +24,8 @@ def camera_and_footprint(
         return (None, None), ()
     east_m, north_m = -centre_on_ground(pose)
     camera_lon, camera_lat = offset(lon, lat, east_m, north_m)
-    corners = offset(camera_lon, camera_lat, *footprint(pose, *size_px).T)
-    outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
-    return (float(camera_lon), float(camera_lat)), outline
+    camera = float(camera_lon), float(camera_lat)
+    if 0 in size_px:
+        return camera, ()
+    corners = offset(*camera, *footprint(pose, *size_px).T)
+    return camera, tuple(zip(*(values.tolist() for values in corners), strict=True))

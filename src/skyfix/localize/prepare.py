@@ -74,7 +74,7 @@ class Prepared:
     Attributes:
         photo: path, as given.
         pose: what is known.
-        size_px: (width, height), possibly reduced; (0, 0) without patches.
+        size_px: (width, height), possibly reduced; (0, 0) if it could not be read.
         views: one list of patches for each heading tried.
         reason: why the photo cannot be placed; empty if it can.
     """
@@ -99,7 +99,8 @@ def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
     else:
         pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
-        return Prepared(str(photo), pose, reason="The photo is featureless.")
+        size_px = pixels.shape[1], pixels.shape[0]
+        return Prepared(str(photo), pose, size_px, reason="The photo is featureless.")
     if not pose.has_geometry:
         pixels = _shrunk(pixels, least_px)
     headings = (
