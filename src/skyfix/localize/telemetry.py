@@ -199,7 +199,7 @@ class Telemetry:
         if 0 < after < len(times) and times[after] - times[after - 1] > MAX_GAP_S:
             return None
         value = float(np.interp(time_s, times, values))
-        return float(wrap_deg(value)) if name in _CIRCULAR else value
+        return float(wrap_deg(np.array(value))) if name in _CIRCULAR else value
 
 
 _POSE_CHANNELS = ("heading_deg", "pitch_deg", "roll_deg", "hfov_deg")

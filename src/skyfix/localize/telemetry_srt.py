@@ -141,6 +141,6 @@ def _clock(text: str) -> datetime | None:
     *numbers, fraction = match.groups()
     try:
         micros = int((fraction or "0").ljust(6, "0"))
-        return datetime(*(int(number) for number in numbers), microsecond=micros)  # type: ignore[misc]
+        return datetime(*(int(number) for number in numbers), microsecond=micros)  # type: ignore[arg-type]
     except ValueError:
         return None

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skyfix.errors import SkyfixError
 from skyfix.localize.telemetry import Telemetry
 from skyfix.localize.telemetry_srt import from_texts
+
+if TYPE_CHECKING:
+    import av
 
 
 def read_subtitles(path: Path) -> Telemetry:
@@ -32,7 +36,7 @@ def read_subtitles(path: Path) -> Telemetry:
     return from_texts(path, texts)
 
 
-def _texts(container: "av.container.InputContainer") -> Iterator[tuple[float, str]]:  # noqa: F821
+def _texts(container: "av.container.InputContainer") -> Iterator[tuple[float, str]]:
     stream = container.streams.subtitles[0]
     for packet in container.demux(stream):
         if packet.pts is None or packet.size == 0:

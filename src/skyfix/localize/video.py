@@ -79,11 +79,9 @@ class VideoFrames:
                 "Give a file that a video player opens."
             ) from error
         if not container.streams.video:
-            kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             container.close()
-            raise SkyfixError(
-                f"{path} has no video stream, only {', '.join(kinds)}. Give the video file."
-            )
+            raise SkyfixError(f"{path} has no video stream, only {kinds}. Give the video file.")
         return container
 
     def _decoded(
