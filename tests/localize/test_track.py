@@ -92,9 +92,8 @@ def test_recorded_positions_are_no_answer(scene, gallery, embedder, flight, log,
         [step.filtered for step in track(flight, gallery, table, pose=POSE, embedder=embedder)]
         for table in (log, lies)
     )
-    assert [(f.lon, f.lat) for f in false] == pytest.approx(
-        [(f.lon, f.lat) for f in true], abs=1e-6
-    )
+    places = [[(f.lon, f.lat) for f in fixes] for fixes in (false, true)]
+    np.testing.assert_allclose(*places, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["particles", "none"])
