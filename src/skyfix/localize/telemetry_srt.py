@@ -139,8 +139,9 @@ def _clock(text: str) -> datetime | None:
     if match is None:
         return None
     *numbers, fraction = match.groups()
+    year, month, day, hour, minute, second = (int(number) for number in numbers)
+    micros = int((fraction or "0").ljust(6, "0"))
     try:
-        micros = int((fraction or "0").ljust(6, "0"))
-        return datetime(*(int(number) for number in numbers), microsecond=micros)  # type: ignore[arg-type]
+        return datetime(year, month, day, hour, minute, second, micros)
     except ValueError:
         return None
