@@ -117,25 +117,29 @@ def found(
 def _found(
     shots: Sequence[Shot], opened: Gallery, embedder: Embedder, known: str, register: bool
 ) -> list[Found]:
-    locator = Locator(opened, embedder, None, 5, register)
+    locator = Locator(opened, embedder, register=register)
     jobs = [(shot.path, KNOWLEDGE[known](shot.pose)) for shot in shots]
     return [
-        Found(shot, replace(prepared, views=(), ground=None), locator.findings([prepared])[0])
+        Found(shot, replace(prepared, views=(), ground=None), _finding(locator, prepared))
         for shot, prepared in zip(shots, prepare_many(jobs, locator.scale), strict=True)
     ]
 
 
+def _finding(locator: Locator, prepared: Prepared) -> Finding | Fix:
+    return locator.find(prepared, locator.scores(prepared, *locator.embed([prepared])))
+
+
 def latency(shots: Sequence[Shot], opened: Gallery, embedder: Embedder) -> dict[str, float]:
     """Median seconds of each stage, photo by photo, full pose."""
-    locator = Locator(opened, embedder, None, 5, True)
+    locator = Locator(opened, embedder)
     spent: dict[str, list[float]] = {"read and rectify": [], "tiles": [], "registration": []}
     for number, shot in enumerate(shots):
         start = time.perf_counter()
         prepared = prepare(shot.path, shot.pose, locator.scale)
         ready = time.perf_counter()
-        locator.findings([replace(prepared, ground=None)])
+        _finding(locator, replace(prepared, ground=None))
         tiles = time.perf_counter()
-        locator.findings([prepared])
+        _finding(locator, prepared)
         both = time.perf_counter()
         if number:  # The first one opens files and fills caches.
             spent["read and rectify"].append(ready - start)

@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose
 from skyfix.geo.ground import distance_m, offset
 from skyfix.inference import Embedder
-from skyfix.localize import Candidate, Fix, locate, locate_many
+from skyfix.localize import Candidate, Fix, Locator, Picture, locate, locate_many
 
 OBLIQUE = Pose(140, -55, 70, 75)
 KEYS = [
@@ -267,3 +269,44 @@ def test_the_embedder_is_told_each_patch_s_altitude(gallery, embedder, oblique):
     # The photo of known pose comes first, as one or several patches; the other is turned about.
     assert 0 < known.sum() < len(told)
     assert known[: known.sum()].all()
+
+
+def test_a_frame_in_memory_is_located_like_its_file(scene, gallery, embedder, oblique):
+    locator = Locator(gallery, embedder)
+    with Image.open(oblique) as image:
+        frame = Picture("frame 7", np.asarray(image.convert("RGB")))
+    group = [locator.prepare(photo, OBLIQUE) for photo in (oblique, frame)]
+    from_file, from_memory = locator.fixes(group)
+    assert from_memory.photo == "frame 7"
+    assert from_memory.lon == pytest.approx(from_file.lon)
+    assert from_memory.accuracy_m == pytest.approx(from_file.accuracy_m)
+    scores = locator.scores(group[1], locator.embed(group)[1])
+    assert scores.shape == (1, len(gallery))
+    assert str(gallery.tiles.id[scores.argmax()]) == from_memory.candidates[0].tile
+
+
+def test_a_locator_can_look_elsewhere(scene, gallery, embedder, oblique):
+    everywhere = Locator(gallery, embedder)
+    near = (*scene.ground(45, -30), 60.0)
+    there = everywhere.around(near)
+    assert 0 < len(there.rows) < len(gallery) == len(everywhere.rows)
+    prepared = there.prepare(oblique, OBLIQUE)
+    expected = locate(oblique, gallery, pose=OBLIQUE, near=near, embedder=embedder)
+    assert there.fixes([prepared]) == [expected]
+
+
+def test_fixes_survive_json(scene, gallery, embedder, oblique):
+    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    moment = datetime(2026, 4, 27, 15, 24, 37, 850_000, UTC)
+    for one in (fix, replace(fix, time=moment, time_s=1.25), Fix("x", False, reason="dark")):
+        assert Fix.from_json(json.loads(json.dumps(one.to_json()))) == one
+    for bad in (
+        {},
+        [],
+        {"photo": "x"},
+        {"photo": "x", "located": True, "colour": 1},
+        {**fix.to_json(), "method": "magic"},
+        {**fix.to_json(), "time": "noon"},
+    ):
+        with pytest.raises(SkyfixError, match="Not a fix"):
+            Fix.from_json(bad)

@@ -17,6 +17,7 @@ app = App(
 )
 # Import paths instead of functions: only the command that runs is loaded.
 _OPTIONAL = {
+    "av": "video",
     "lance": "gallery",
     "pmtiles": "geo",
     "pyarrow": "gallery",
@@ -32,6 +33,7 @@ _COMMANDS = {
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
+    "track": "Find where the frames of a video were taken.",
     "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
     "doctor": "Show what is installed and which weights can be had.",
 }

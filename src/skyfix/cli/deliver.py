@@ -1,6 +1,7 @@
 """Where fixes go: the options that every command with fixes shares."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +15,7 @@ from skyfix.errors import SkyfixError
 if TYPE_CHECKING:
     from skyfix.gallery import Gallery
     from skyfix.localize import Fix
+    from skyfix.outputs.mavlink import MavlinkSender
 
 
 @Parameter(name="*")
@@ -100,10 +102,27 @@ def _geotag(fixes: "Sequence[Fix]", folder: Path) -> None:
 def _send(fixes: "Sequence[Fix]", address: str, outputs: Outputs) -> None:
     from skyfix.outputs.mavlink import send_fixes
 
-    sender = send_fixes(fixes, address, outputs.mavlink_message, outputs.mavlink_origin)
+    _tell(send_fixes(fixes, address, outputs.mavlink_message, outputs.mavlink_origin))
+
+
+@contextmanager
+def sending(outputs: Outputs) -> "Iterator[Callable[[Fix], object]]":
+    """What takes each fix of a sequence as it comes and sends it, if messages are wanted."""
+    if outputs.mavlink is None:
+        yield lambda _: None
+        return
+    from skyfix.outputs.mavlink import MavlinkSender
+
+    message, origin = outputs.mavlink_message, outputs.mavlink_origin
+    with MavlinkSender(outputs.mavlink, message, origin) as sender:
+        yield sender.write
+    _tell(sender)
+
+
+def _tell(sender: "MavlinkSender") -> None:
     show(f"{sender.sent} MAVLink messages sent")
     if sender.without_camera:
         show(
             f"{sender.without_camera} fixes not sent: the camera's own place is unknown. Give "
-            "heading, pitch, altitude and field of view with --poses."
+            "heading, pitch, altitude and field of view."
         )

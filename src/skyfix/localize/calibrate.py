@@ -12,7 +12,7 @@ from skyfix.inference import Embedder
 from skyfix.localize.calibration import LEAST_PHOTOS, Calibration, read_calibration
 from skyfix.localize.labelled import Labelled
 from skyfix.localize.locate import Locator
-from skyfix.localize.prepare import HEADINGS, prepare_many
+from skyfix.localize.prepare import prepare_many
 from skyfix.localize.verdict import Finding
 from skyfix.progress import counting
 
@@ -51,12 +51,12 @@ def calibrate(
     if len(photos) < LEAST_PHOTOS:
         raise _too_few(len(photos))
     present = read_calibration(gallery.path, gallery.identity)
-    locator = Locator(gallery, embedder, None, 1, HEADINGS, True, present)
+    locator = Locator(gallery, embedder, k=1, calibration=present)
     found: list[tuple[Finding, Labelled]] = []
     jobs = [(photo.path, photo.pose) for photo in photos]
     with counting("Calibrating", len(photos), "photos") as counter:
         for photo, prepared in zip(photos, prepare_many(jobs, locator.scale), strict=True):
-            (finding,) = locator.findings([prepared])
+            finding = locator.find(prepared, locator.scores(prepared, *locator.embed([prepared])))
             if isinstance(finding, Finding):
                 found.append((finding, photo))
             counter.advance(1)

@@ -1,6 +1,7 @@
 """Photo in, position out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from skyfix.localize.calibration import Calibration, read_calibration
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
 from skyfix.localize.posterior import estimate, posterior
-from skyfix.localize.prepare import HEADINGS, Prepared, Scale, prepare, prepare_many
+from skyfix.localize.prepare import (
+    HEADINGS,
+    Photo,
+    Prepared,
+    Scale,
+    prepare,
+    prepare_many,
+    prepare_or_say,
+)
 from skyfix.localize.refine import Refiner
 from skyfix.localize.verdict import Finding, fix_of, of_registration, of_tiles
 from skyfix.progress import counting
@@ -103,74 +112,95 @@ def locate_many(
 
 
 class Locator:
-    """Prepared photos in, findings and fixes out.
+    """``locate`` in steps, for sequences: prepare, embed, score the tiles, find, decide.
 
-    Attributes:
-        embedder: the gallery's.
-        scale: what photos have to be prepared to.
+    Args:
+        gallery, near, k, embedder, headings, register: as for ``locate``.
+        calibration: how sure fixes are; by default the gallery's own.
+
+    Raises:
+        SkyfixError: k below 1, or the embedder is not the gallery's.
     """
 
     def __init__(
         self,
         gallery: Gallery,
-        embedder: Embedder | None,
-        near: Near | None,
-        k: int,
-        headings: int,
-        register: bool,
+        embedder: Embedder | None = None,
+        near: Near | None = None,
+        k: int = 5,
+        headings: int = HEADINGS,
+        register: bool = True,
         calibration: Calibration | None = None,
     ) -> None:
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
+        self.gallery = gallery
         input_px = self.embedder.input_px
         self.scale = Scale(gallery.tile_m, gallery.stride_m, input_px, headings, register)
-        self._gallery, self._k = gallery, k
+        self._k = k
         self._matcher = Matcher(gallery, near)
         self._refusal = _refusal(gallery, near, len(self._matcher.rows))
         self._refiner = Refiner(gallery) if register else None
         self._calibration = calibration or read_calibration(gallery.path, gallery.identity)
 
-    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
-        """Fixes of prepared photos, their patches embedded together."""
-        return [
-            fix_of(photo, found, self._calibration) if isinstance(found, Finding) else found
-            for photo, found in zip(group, self.findings(group), strict=True)
-        ]
+    def around(self, near: Near | None) -> "Locator":
+        """The same locator, searching only within ``near``, or everywhere without it."""
+        other = copy(self)
+        other._matcher = self._matcher.around(near)
+        other._refusal = _refusal(self.gallery, near, len(other._matcher.rows))
+        return other
 
-    def findings(self, group: Sequence[Prepared]) -> list[Finding | Fix]:
-        """What speaks for a position of each photo; a fix that says no where nothing can."""
+    @property
+    def rows(self) -> np.ndarray:
+        """(T,) gallery rows that are searched; ``scores`` follows their order."""
+        return self._matcher.rows
+
+    def prepare(self, photo: Photo, pose: Pose) -> Prepared:
+        """A photo, or a frame in memory, as patches; what is wrong with it becomes the reason."""
+        return prepare_or_say(photo, pose, self.scale)
+
+    def embed(self, group: Sequence[Prepared]) -> list[list[np.ndarray]]:
+        """Descriptors of prepared photos, embedded together: (P, D) for each view of each."""
         pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
         known_m = [photo.pose.altitude_m for photo in group for view in photo.views for _ in view]
         altitude_m = np.array([np.nan if m is None else m for m in known_m])
         descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
-        findings: list[Finding | Fix] = []
-        for photo in group:
-            views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
-            reason = photo.reason or self._refusal
-            findings.append(
-                not_located(photo.photo, reason) if reason else self._find(photo, views)
-            )
-        return findings
+        return [
+            [np.array([next(descriptors) for _ in view]) for view in photo.views] for photo in group
+        ]
 
-    def _find(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Finding:
-        of_views = np.stack(
-            [
-                self._matcher.scores(patches, rows)
-                for patches, rows in zip(photo.views, descriptors, strict=True)
-            ]
-        )
-        scores = of_views.max(axis=0)
-        heading_deg = photo.headings_deg[int(of_views.max(axis=1).argmax())]
-        tiles, rows = self._gallery.tiles, self._matcher.rows
+    def scores(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> np.ndarray:
+        """Scores (V, T) of each of ``rows`` being the tile under the photo's centre.
+
+        One row a heading tried, in standard deviations above the gallery's mean; one row of zeros
+        for a photo that has no patches. ``posterior`` makes the best of each column
+        probabilities.
+        """
+        views = zip(photo.views, descriptors, strict=True)
+        scores = [self._matcher.scores(patches, rows) for patches, rows in views]
+        return np.stack(scores) if scores else np.zeros((1, len(self.rows)))
+
+    def find(self, photo: Prepared, view_scores: np.ndarray) -> Finding | Fix:
+        """What speaks for a position; a fix that says no where nothing can.
+
+        Args:
+            photo: prepared.
+            view_scores: (V, T), see ``scores``.
+        """
+        if reason := photo.reason or self._refusal:
+            return not_located(photo.photo, reason)
+        scores = view_scores.max(axis=0)
+        heading_deg = photo.headings_deg[int(view_scores.max(axis=1).argmax())]
+        tiles, rows = self.gallery.tiles, self.rows
         candidates = self._candidates(scores)
         found = estimate(
             tiles.lon[rows],
             tiles.lat[rows],
             posterior(scores),
-            self._gallery.tile_m / 2,
-            self._gallery.stride_m,
+            self.gallery.tile_m / 2,
+            self.gallery.stride_m,
         )
         tiles_say = of_tiles(found, float(scores.max()), candidates, heading_deg)
         if self._refiner is None or photo.ground is None:
@@ -181,14 +211,26 @@ class Locator:
             return replace(tiles_say, remark=self._refiner.why_not)
         return of_registration(photo, registered, place_scores, tiles_say)
 
+    def fix(self, photo: Prepared, view_scores: np.ndarray) -> Fix:
+        """What the scores (V, T) of a prepared photo say about its position."""
+        found = self.find(photo, view_scores)
+        return fix_of(photo, found, self._calibration) if isinstance(found, Finding) else found
+
+    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
+        """Fixes of prepared photos, their patches embedded together."""
+        return [
+            self.fix(photo, self.scores(photo, descriptors))
+            for photo, descriptors in zip(group, self.embed(group), strict=True)
+        ]
+
     def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
-        tiles = self._gallery.tiles
+        tiles = self.gallery.tiles
         best = np.argsort(-scores, kind="stable")[: self._k]
         return tuple(
             Candidate(
                 float(tiles.lon[row]), float(tiles.lat[row]), float(score), str(tiles.id[row])
             )
-            for row, score in zip(self._matcher.rows[best], scores[best], strict=True)
+            for row, score in zip(self.rows[best], scores[best], strict=True)
         )
 
 

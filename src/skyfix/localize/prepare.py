@@ -28,7 +28,26 @@ MIN_CONTRAST = 2.0
 """Photos in which every channel varies less (standard deviation, 0..255) show nothing."""
 
 _TURNED_MARGIN, _RECTIFIED_MARGIN = 2, 4
-_Job = tuple[Path | str, Pose]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photo that is decoded already, such as a frame of a video.
+
+    Attributes:
+        name: what fixes call it.
+        pixels: (H, W, 3) uint8 RGB.
+    """
+
+    name: str
+    pixels: np.ndarray
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Photo = Path | str | Picture
+_Job = tuple[Photo, Pose]
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,7 @@ class Prepared:
     Attributes:
         photo: path, as given.
         pose: what is known.
-        size_px: (width, height), possibly reduced; (0, 0) without patches.
+        size_px: (width, height), possibly reduced; (0, 0) if it could not be read.
         headings_deg: the headings tried; the pose's alone where it is known.
         views: one list of patches for each heading.
         reason: why the photo cannot be placed; empty if it can.
@@ -86,7 +105,7 @@ class Prepared:
     ground: GroundView | None = None
 
 
-def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
     """Read and normalize one photo.
 
     Raises:
@@ -95,9 +114,13 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
     assumed = straight_down(pose)
     margin = _RECTIFIED_MARGIN if assumed.has_geometry else _TURNED_MARGIN
     least_px = margin * max(scale.input_px)
-    pixels = np.asarray(read_image(photo, shortest_px=least_px))
+    if isinstance(photo, Picture):
+        pixels = photo.pixels
+    else:
+        pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
-        return Prepared(str(photo), pose, reason="The photo is featureless.")
+        size_px = pixels.shape[1], pixels.shape[0]
+        return Prepared(str(photo), pose, size_px, reason="The photo is featureless.")
     if not assumed.has_geometry:
         pixels = _shrunk(pixels, least_px)
     every = 360.0 / scale.headings * np.arange(scale.headings)
@@ -142,14 +165,15 @@ def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
     waiting: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
-            waiting.append(pool.submit(_prepare_or_say, photo, pose, scale))
+            waiting.append(pool.submit(prepare_or_say, photo, pose, scale))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _prepare_or_say(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+def prepare_or_say(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
+    """``prepare``; what it would raise becomes the reason."""
     try:
         return prepare(photo, pose, scale)
     except SkyfixError as error:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from skyfix.geo.camera import Pose, centre_on_ground, footprint
-from skyfix.geo.ground import offset
+from skyfix.geo.camera import Pose
 from skyfix.localize.calibration import Calibration, Evidence, log_odds
 from skyfix.localize.fix import Candidate, Fix, not_located
+from skyfix.localize.place import camera_and_footprint
 from skyfix.localize.posterior import Estimate
 from skyfix.localize.prepare import Prepared
 from skyfix.localize.register import Registration
@@ -99,14 +99,7 @@ def fix_of(photo: Prepared, finding: Finding, calibration: Calibration) -> Fix:
         reason = f"No place stands out: confidence {confidence:.2f}. {hint}".strip()
         return not_located(photo.photo, reason, finding.candidates, confidence)
     pose = finding.pose or photo.pose
-    camera: tuple[float | None, float | None] = (None, None)
-    outline: tuple[tuple[float, float], ...] = ()
-    if pose.is_complete:
-        east_m, north_m = -centre_on_ground(pose)
-        lon, lat = offset(finding.lon, finding.lat, east_m, north_m)
-        camera = float(lon), float(lat)
-        corners = offset(lon, lat, *footprint(pose, *photo.size_px).T)
-        outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
+    camera, outline = camera_and_footprint(finding.lon, finding.lat, pose, photo.size_px)
     return Fix(
         photo=photo.photo,
         located=True,
