@@ -67,6 +67,8 @@ def compared(name: str, options: dict, paths: list[Path], runs: int) -> list[str
     """One line of the table, after checking that all three give the same descriptors."""
     torch.manual_seed(0)
     system = systems.create(name, **options).eval()
+    # Untrained networks let signals fade to numbers that processors are slow with.
+    system.load_backbone("imagenet")
     embedder = Embedder(system, device="cpu", batch_size=BATCH)
     preprocess = system.preprocess["drone"]
     inputs = torch.stack([prepared(read_image(path), preprocess) for path in paths])
