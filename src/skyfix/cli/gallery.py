@@ -16,8 +16,8 @@ def build(
     *,
     out: Path,
     system: str,
-    tile_m: float,
-    stride_m: float,
+    tile_m: tuple[float, ...],
+    stride_m: tuple[float, ...] | None = None,
     device: str = "auto",
 ) -> None:
     """Cut satellite imagery into tiles and embed them.
@@ -36,9 +36,11 @@ def build(
     system
         Checkpoint folder of a trained system, or one with built-in weights (imagenet).
     tile_m
-        Side of a tile in metres on the ground; about what a photo shows.
+        Side of a tile in metres on the ground; about what a photo shows. Give it several times
+        for tiles of several sizes, where photos are taken from several heights.
     stride_m
-        Distance between neighbouring tiles in metres on the ground.
+        Distance between neighbouring tiles in metres on the ground, one for each tile size; a
+        quarter of the size by default.
     device
         auto, cpu or cuda.
     """
@@ -77,7 +79,7 @@ def info(gallery: Path, /) -> None:
     table = Table(show_header=False)
     for name, value in (
         ("tiles", f"{facts.tiles}"),
-        ("tile, stride", f"{facts.tile_m:g} m, {facts.stride_m:g} m"),
+        ("tile, stride", "\n".join(f"{s.tile_m:g} m, {s.stride_m:g} m" for s in facts.scales)),
         ("system", f"{facts.system} ({facts.identity})"),
         ("descriptor", f"{facts.dimensions} dimensions"),
         ("lon, lat", f"{west:.6f} to {east:.6f}, {south:.6f} to {north:.6f}"),

@@ -13,8 +13,9 @@ from skyfix.geo.ground import offset
 from skyfix.inference import Embedder
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
-from skyfix.localize.posterior import Estimate, estimate, posterior
+from skyfix.localize.posterior import Estimate
 from skyfix.localize.prepare import Prepared, Scale, prepare, prepare_many
+from skyfix.localize.scales import Scores, scored
 from skyfix.progress import counting
 
 MIN_CONFIDENCE = 0.5
@@ -57,7 +58,7 @@ def locate(
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
     locator = _Locator(gallery, embedder, near, k)
     known = pose or Pose(heading_deg=heading_deg)
-    return locator.fixes([prepare(photo, known, locator.scale)])[0]
+    return locator.fixes([prepare(photo, known, locator.scales)])[0]
 
 
 def locate_many(
@@ -85,7 +86,7 @@ def locate_many(
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
     locator = _Locator(gallery, embedder, near, k)
-    prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
+    prepared = prepare_many(zip(photos, known, strict=True), locator.scales)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
         for group in _groups(prepared, locator.embedder.batch_size):
@@ -102,10 +103,11 @@ class _Locator:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
-        self.scale = Scale(gallery.tile_m, gallery.stride_m, self.embedder.input_px)
-        self._gallery, self._k = gallery, k
-        self._matcher = Matcher(gallery, near)
-        self._refusal = _refusal(gallery, near, len(self._matcher.rows))
+        self.scales = [
+            Scale(one.tile_m, one.stride_m, self.embedder.input_px) for one in gallery.scales
+        ]
+        self._gallery, self._near, self._k = gallery, near, k
+        self._matchers = [Matcher(layer, near) for layer in gallery.layers]
 
     def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
         """Fixes of prepared photos, their patches embedded together."""
@@ -116,40 +118,29 @@ class _Locator:
         fixes = []
         for photo in group:
             views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
-            reason = photo.reason or self._refusal
+            rows = sum(len(self._matchers[size].rows) for size in photo.fits)
+            reason = photo.reason or _refusal(self._gallery, self._near, rows)
             fixes.append(not_located(photo.photo, reason) if reason else self._fix(photo, views))
         return fixes
 
     def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
-        scores = np.max(
-            [
-                self._matcher.scores(patches, rows)
-                for patches, rows in zip(photo.views, descriptors, strict=True)
-            ],
-            axis=0,
-        )
-        tiles, rows = self._gallery.tiles, self._matcher.rows
-        candidates = self._candidates(scores)
-        found = estimate(
-            tiles.lon[rows],
-            tiles.lat[rows],
-            posterior(scores),
-            self._gallery.tile_m / 2,
-            self._gallery.stride_m,
-        )
+        scores = scored([self._matchers[size] for size in photo.fits], photo.views, descriptors)
+        found, candidates = scores.found, self._candidates(scores)
         if found.confidence < MIN_CONFIDENCE:
             reason = f"No place stands out: confidence {found.confidence:.2f}."
             return not_located(photo.photo, reason, candidates, found.confidence)
         return _located(photo, found, candidates)
 
-    def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
-        tiles = self._gallery.tiles
-        best = np.argsort(-scores, kind="stable")[: self._k]
+    def _candidates(self, found: Scores) -> tuple[Candidate, ...]:
+        best = np.argsort(-found.scores, kind="stable")[: self._k]
         return tuple(
             Candidate(
-                float(tiles.lon[row]), float(tiles.lat[row]), float(score), str(tiles.id[row])
+                float(found.lon[row]),
+                float(found.lat[row]),
+                float(found.scores[row]),
+                str(found.ids[row]),
             )
-            for row, score in zip(self._matcher.rows[best], scores[best], strict=True)
+            for row in best
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from skyfix.errors import SkyfixError
 from skyfix.geo.camera import Pose
 from skyfix.images import read_image
 from skyfix.localize.normalize import Patch, patches
+from skyfix.localize.scales import fitting
 
 HEADINGS = 8
 """Directions, evenly spaced from north, that are tried for a photo of unknown heading."""
@@ -57,6 +58,7 @@ class Prepared:
         pose: what is known.
         size_px: (width, height), possibly reduced; (0, 0) without patches.
         views: one list of patches for each heading tried.
+        fits: which of the tile sizes they are to be compared with.
         reason: why the photo cannot be placed; empty if it can.
     """
 
@@ -64,22 +66,25 @@ class Prepared:
     pose: Pose
     size_px: tuple[int, int] = (0, 0)
     views: tuple[list[Patch], ...] = ()
+    fits: tuple[int, ...] = (0,)
     reason: str = ""
 
 
-def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
-    """Read and normalize one photo.
+def prepare(photo: Path | str, pose: Pose, scales: Sequence[Scale]) -> Prepared:
+    """Read and normalize one photo for the tile size that it fits.
 
     Raises:
         SkyfixError: it cannot be read, or the camera does not look at the ground.
     """
     margin = _RECTIFIED_MARGIN if pose.has_geometry else _TURNED_MARGIN
-    least_px = margin * max(scale.input_px)
+    least_px = margin * max(scales[0].input_px)
     pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
         return Prepared(str(photo), pose, reason="The photo is featureless.")
     if not pose.has_geometry:
         pixels = _shrunk(pixels, least_px)
+    fits = fitting(pose, (pixels.shape[1], pixels.shape[0]), [one.tile_m for one in scales])
+    scale = scales[fits[0]]
     headings = (
         360.0 / HEADINGS * np.arange(HEADINGS) if pose.heading_deg is None else [pose.heading_deg]
     )
@@ -101,25 +106,25 @@ def prepare(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views)
+    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views, fits)
 
 
-def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
+def prepare_many(jobs: Iterable[_Job], scales: Sequence[Scale]) -> Iterator[Prepared]:
     """``prepare`` in threads, in order; what it would raise becomes the reason."""
     threads = min(8, os.cpu_count() or 1)
     waiting: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
-            waiting.append(pool.submit(_prepare_or_say, photo, pose, scale))
+            waiting.append(pool.submit(_prepare_or_say, photo, pose, scales))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _prepare_or_say(photo: Path | str, pose: Pose, scale: Scale) -> Prepared:
+def _prepare_or_say(photo: Path | str, pose: Pose, scales: Sequence[Scale]) -> Prepared:
     try:
-        return prepare(photo, pose, scale)
+        return prepare(photo, pose, scales)
     except SkyfixError as error:
         return Prepared(str(photo), pose, reason=str(error))
 
