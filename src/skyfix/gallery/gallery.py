@@ -12,6 +12,7 @@ from PIL import Image
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
+from skyfix.gallery.change import add_sources, remove_sources
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.nearby import Near, rows_near
@@ -74,13 +75,7 @@ class Gallery:
         self.path, self.report = Path(path), report
         self._place = place_of(path)
         self._manifest = Manifest.read(self._place)
-        contents = self._manifest.contents
-        if contents is None:
-            raise SkyfixError(
-                f"The gallery {self.path} is incomplete: its build was interrupted or still runs. "
-                "Run the same build command again to finish it."
-            )
-        self._contents = contents
+        self._contents = contents = self._manifest.require_complete(self._place)
         self._counts = Counts.total(contents.counts)
         self._reader = TileReader(
             self._place, contents.version, self._counts.kept, self._manifest.dimensions
@@ -111,6 +106,22 @@ class Gallery:
         """
         report = build_gallery(sources, out, embedder, tile_m, stride_m, thumbnail_px)
         return cls(out, report)
+
+    def add(
+        self, sources: Path | str | Sequence[Path | str], embedder: TileEmbedder | None = None
+    ) -> "Gallery":
+        """Add rasters and open the gallery anew; see ``add_sources``.
+
+        Args:
+            sources: GeoTIFFs, or a folder of them.
+            embedder: the gallery's, if there already is one.
+        """
+        return Gallery(self.path, add_sources(self.path, sources, embedder or self.embedder()))
+
+    def remove(self, names: Sequence[Path | str]) -> "Gallery":
+        """Remove rasters, by path or file name, and open the gallery anew."""
+        remove_sources(self.path, names)
+        return Gallery(self.path)
 
     def __len__(self) -> int:
         return self._counts.kept
@@ -200,11 +211,7 @@ class Gallery:
         Raises:
             SkyfixError: ``identity`` is not the gallery's.
         """
-        if identity != self.identity:
-            raise SkyfixError(
-                f"The gallery {self.path} was made by system {self.identity}, not by {identity}: "
-                "their descriptors do not compare. Use the gallery's own system, or build anew."
-            )
+        self._manifest.require_system(identity, self._place)
 
     def embedder(self, device: str = "auto", batch_size: int = 32) -> "Embedder":
         """The embedder that made the gallery, from the checkpoint kept in its folder.

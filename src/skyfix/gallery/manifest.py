@@ -42,7 +42,7 @@ class Contents:
     Attributes:
         version: of the Lance dataset. Versions beyond it belong to a change that was not
             finished and do not count.
-        numbers: what stored tiles call each source; a number is not used again.
+        numbers: what stored tiles call each source; they increase.
         counts: tiles of each source.
     """
 
@@ -107,6 +107,31 @@ class Manifest:
                 f"Damaged gallery description {place.uri}/{MANIFEST_FILE}: {error!r}. "
                 "Build the gallery anew."
             ) from error
+
+    def require_complete(self, place: Place) -> Contents:
+        """What the gallery holds.
+
+        Raises:
+            SkyfixError: its build is not through.
+        """
+        if self.contents is None:
+            raise SkyfixError(
+                f"The gallery {place.uri} is incomplete: its build was interrupted or still runs. "
+                "Run the same build command again to finish it."
+            )
+        return self.contents
+
+    def require_system(self, identity: str, place: Place) -> None:
+        """Refuse descriptors of another system.
+
+        Raises:
+            SkyfixError: ``identity`` is not the gallery's.
+        """
+        if identity != self.identity:
+            raise SkyfixError(
+                f"The gallery {place.uri} was made by system {self.identity}, not by {identity}: "
+                "their descriptors do not compare. Use the gallery's own system, or build anew."
+            )
 
     def require_same(self, asked: "Manifest", place: Place) -> None:
         """Refuse to go on with a build that was begun differently.

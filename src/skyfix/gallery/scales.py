@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from skyfix.errors import SkyfixError
 
@@ -50,7 +51,7 @@ def as_scales(
             "or none for a quarter of the size."
         )
     ordered = sorted(zip(sides, strides, strict=True))
-    for (small, _), (large, _) in zip(ordered, ordered[1:], strict=False):
+    for (small, _), (large, _) in pairwise(ordered):
         if large < LEAST_RATIO * small:
             raise SkyfixError(
                 f"Tiles of {small:g} m and {large:g} m hardly differ. Use sizes at least a factor "

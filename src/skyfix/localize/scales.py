@@ -47,8 +47,12 @@ def fitting(pose: Pose, photo_px: tuple[int, int], tiles_m: Sequence[float]) -> 
         shown_m = _square_side_m(pose.altitude_m, pose.hfov_deg, photo_px)
         return (int(np.argmin(np.abs(np.log(np.asarray(tiles_m) / shown_m)))),)
     posed = Pose(0.0, pose.pitch_deg, pose.altitude_m, pose.hfov_deg, pose.roll_deg)
-    covered = [_coverage(posed, photo_px, tile_m) >= WELL_COVERED for tile_m in tiles_m]
-    return (max(np.flatnonzero(covered), default=0),)
+    covered = [
+        index
+        for index, tile_m in enumerate(tiles_m)
+        if _coverage(posed, photo_px, tile_m) >= WELL_COVERED
+    ]
+    return (max(covered, default=0),)
 
 
 @dataclass(frozen=True)
