@@ -1,10 +1,12 @@
-"""`skyfix gallery build|info`."""
+"""`skyfix gallery build|add|remove|info|verify|map`."""
 
 from pathlib import Path
 
 from cyclopts import App
 from rich import print as show
 from rich.table import Table
+
+from skyfix.errors import SkyfixError
 
 app = App(name="gallery", help="Build and inspect galleries of satellite tiles.")
 
@@ -62,6 +64,58 @@ def build(
 
 
 @app.command
+def add(gallery: Path, /, *sources: Path, device: str = "auto") -> None:
+    """Add satellite imagery to a gallery.
+
+    Killed at any moment it leaves the gallery as it was; run again, it goes on where it was.
+
+    Example: `skyfix gallery add gallery east.tif`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    sources
+        GeoTIFFs, or a folder of them; what is in the gallery already is left out.
+    device
+        auto, cpu or cuda.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.change import add_sources
+
+    report = add_sources(gallery, sources, Gallery.open(gallery).embedder(device=device))
+    for source in report.already:
+        show(f"{source.path} is in {gallery} already.")
+    show(
+        f"{report.embedded} tiles embedded in {report.seconds:.1f} s; {gallery} has "
+        f"{report.counts.kept} tiles."
+    )
+
+
+@app.command
+def remove(gallery: Path, /, *sources: str) -> None:
+    """Remove imagery and its tiles from a gallery.
+
+    Example: `skyfix gallery remove gallery east.tif`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    sources
+        Rasters as `skyfix gallery info` lists them, or their file names.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.change import remove_sources
+
+    if not sources:
+        raise SkyfixError("No source given. `skyfix gallery info` lists them.")
+    for source in remove_sources(gallery, sources):
+        show(f"{source.path} is no longer in {gallery}.")
+    show(f"{gallery} has {len(Gallery.open(gallery))} tiles.")
+
+
+@app.command
 def info(gallery: Path, /) -> None:
     """Show what a gallery holds.
 
@@ -84,7 +138,62 @@ def info(gallery: Path, /) -> None:
         ("descriptor", f"{facts.dimensions} dimensions"),
         ("lon, lat", f"{west:.6f} to {east:.6f}, {south:.6f} to {north:.6f}"),
         ("size", f"{facts.size_bytes / 1e6:.1f} MB"),
-        ("sources", "\n".join(str(source.path) for source in facts.sources)),
+        (
+            "sources",
+            "\n".join(
+                f"{source.path} ({counts.kept} tiles)"
+                for source, counts in zip(facts.sources, facts.source_counts, strict=True)
+            ),
+        ),
     ):
         table.add_row(name, value)
     show(table)
+
+
+@app.command
+def verify(gallery: Path, /) -> None:
+    """Read all of a gallery and compare it with its description; exits with 2 if damaged.
+
+    Example: `skyfix gallery verify gallery`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.verify import verify_gallery
+
+    found = verify_gallery(gallery)
+    if not found.damage:
+        try:
+            Gallery.open(gallery).embedder(device="cpu")
+        except SkyfixError as error:
+            found.damage.append(str(error))
+    for text in found.warnings:
+        show(f"warning: {text}")
+    for text in found.damage:
+        show(f"damage: {text}")
+    if found.damage:
+        raise SkyfixError(f"{gallery} is damaged ({len(found.damage)} findings). Build it anew.")
+    show(f"{gallery} is sound: {found.tiles} tiles read, {len(found.warnings)} warnings.")
+
+
+@app.command(name="map")
+def coverage(gallery: Path, /, *, out: Path) -> None:
+    """Draw what a gallery covers and what was left out.
+
+    Example: `skyfix gallery map gallery --out coverage.png`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    out
+        Picture (.png) or page (.html) to write.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.outputs.coverage import write_coverage
+
+    write_coverage(Gallery.open(gallery), out)
+    show(f"Wrote {out}.")

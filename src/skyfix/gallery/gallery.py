@@ -227,18 +227,28 @@ class Gallery:
         self.require(embedder.identity)
         return embedder
 
+    @property
+    def thumbnail_px(self) -> int:
+        """Side of the thumbnails; 0 if there are none."""
+        return self._manifest.thumbnail_px
+
     def thumbnail(self, row: int) -> Image.Image:
         """A small RGB picture of a tile.
 
         Raises:
             SkyfixError: no such row, or the gallery was built without thumbnails.
         """
-        if not 0 <= row < len(self):
+        return self.thumbnails([row])[0]
+
+    def thumbnails(self, rows: Sequence[int] | np.ndarray) -> list[Image.Image]:
+        """``thumbnail`` of many tiles, read together."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        for row in wanted[(wanted < 0) | (wanted >= len(self))]:
             raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
-        if self._manifest.thumbnail_px == 0:
+        if self.thumbnail_px == 0:
             raise SkyfixError(f"{self.path} was built without thumbnails. Build it anew with them.")
-        stored = self._reader.take(np.array([row]), ["thumbnail"])["thumbnail"][0].as_py()
-        return Image.open(io.BytesIO(stored), formats=("JPEG",)).convert("RGB")
+        stored = self._reader.take(wanted, ["thumbnail"])["thumbnail"].to_pylist()
+        return [Image.open(io.BytesIO(one), formats=("JPEG",)).convert("RGB") for one in stored]
 
     def info(self) -> GalleryInfo:
         """Facts of the gallery."""

@@ -20,14 +20,17 @@ class Layer:
     Args:
         gallery: the whole.
         scale: one of its tile sizes.
+
+    Attributes:
+        rows: (T,) of the layer's tiles in the gallery.
     """
 
     def __init__(self, gallery: "Gallery", scale: Scale) -> None:
         self._gallery, self._scale = gallery, scale
-        self._rows = np.flatnonzero(gallery.tiles.size_m == scale.tile_m)
+        self.rows = np.flatnonzero(gallery.tiles.size_m == scale.tile_m)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @property
     def tile_m(self) -> float:
@@ -42,17 +45,17 @@ class Layer:
     @cached_property
     def tiles(self) -> Tiles:
         """Where the layer's tiles lie."""
-        return self._gallery.tiles.at(self._rows)
+        return self._gallery.tiles.at(self.rows)
 
     def search(self, descriptors: np.ndarray, k: int, near: Near | None = None) -> Matches:
         """``Gallery.search`` among the layer's tiles."""
-        rows = self._rows
+        rows = self.rows
         if near is not None:
             rows = rows[rows_near(self.tiles.lon, self.tiles.lat, near)]
         found = self._gallery.search_among(descriptors, k, rows)
-        local = np.searchsorted(self._rows, np.maximum(found.rows, 0))
+        local = np.searchsorted(self.rows, np.maximum(found.rows, 0))
         return Matches(np.where(found.rows >= 0, local, -1), found.scores)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows of the layer, float32."""
-        return self._gallery.descriptors_of(self._rows[rows])
+        return self._gallery.descriptors_of(self.rows[rows])
