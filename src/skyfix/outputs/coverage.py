@@ -214,11 +214,16 @@ def _edges(axes: Axes, frame: _Frame) -> None:
     """Round degrees along the edges."""
     across, down = frame.px_per_degree
     # Locators find round numbers; west of the frame may be any longitude, so degrees first.
-    lons = MaxNLocator(4).tick_values(frame.west, frame.west + frame.width_px / across)
-    lats = MaxNLocator(5).tick_values(frame.north - frame.height_px / down, frame.north)
-    digits = max(0, math.ceil(-math.log10(min(np.diff(lons).min(), np.diff(lats).min())) + 0.3))
+    east, south = frame.west + frame.width_px / across, frame.north - frame.height_px / down
+    lons = np.asarray(MaxNLocator(4).tick_values(frame.west, east))
+    lats = np.asarray(MaxNLocator(5).tick_values(south, frame.north))
+    # A label in the corner would run into that of the other edge.
+    lons = lons[np.abs((lons - frame.west) * across / frame.width_px - 0.5) < 0.46]
+    lats = lats[np.abs((frame.north - lats) * down / frame.height_px - 0.5) < 0.46]
+    step = min(np.diff(lons).min(initial=1.0), np.diff(lats).min(initial=1.0))
+    digits = max(0, math.ceil(0.3 - math.log10(step)))
     axes.set_xticks(
-        (lons - frame.west) * across, [_degrees(wrap_deg(lon), digits, "EW") for lon in lons]
+        (lons - frame.west) * across, [_degrees(lon, digits, "EW") for lon in wrap_deg(lons)]
     )
     axes.set_yticks((frame.north - lats) * down, [_degrees(lat, digits, "NS") for lat in lats])
     axes.set_xlim(0, frame.width_px)
@@ -241,7 +246,7 @@ def _scale_bar(axes: Axes, frame: _Frame) -> None:
     margin, thick = 0.025 * _CANVAS_PX, 0.007 * _CANVAS_PX
     left, bottom = margin, frame.height_px - margin
     plate = Rectangle(
-        (left - 0.4 * margin, bottom - 3.6 * thick), length + 0.8 * margin, 4.6 * thick,
+        (left - 0.4 * margin, bottom - 5.6 * thick), length + 0.8 * margin, 6.6 * thick,
         facecolor="white", alpha=0.8, edgecolor="none", zorder=4,
     )  # fmt: skip
     axes.add_patch(plate)
