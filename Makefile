@@ -22,7 +22,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/part_pooling.py
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/evaluator.py
+	$(BIN)/python benchmarks/evaluator.py --dims 5120
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skyfix needs Python 3.11 or newer")'

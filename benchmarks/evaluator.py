@@ -1,28 +1,33 @@
 """Time and memory of the retrieval metrics at the size of University-1652.
 
-Prints, for both directions, the medians of runs that take turns:
+    python benchmarks/evaluator.py [--dims 5120] [--runs 5] [--write docs/speed.md]
+
+For both directions, medians of runs that take turns:
 
 - product: the bare score matrix, which no evaluator can do without;
 - skyfix: ``evaluate_retrieval``;
 - loop: one argsort per query, as the published evaluators rank.
 
-Run with ``python benchmarks/evaluator.py [--dims 5120]``; peak memory is that of a child process
-that holds the descriptors and evaluates once.
+Peak memory is that of a child process that holds the descriptors and evaluates once.
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from timing import alternate, machine, publish, table
 
 from skyfix.evaluation.metrics import evaluate_retrieval
 
+PREFACE = """Made by `python benchmarks/evaluator.py --dims {dims} --runs {runs}` ({machine}).
+Median of alternating runs; noise 1 separates the places well, 8 hardly at all. *product* is the
+bare score matrix; *loop* ranks each query by an argsort of its own, as published evaluators do.
+"""
+HEADER = ["direction", "queries x gallery", "noise", "R@1", "product s", "skyfix s", "loop s",
+          "skyfix / product", "loop / skyfix", "peak MiB"]  # fmt: skip
 PLACES, QUERY_PLACES, DRONE_VIEWS = 951, 701, 54
 DIRECTIONS = {"drone2satellite": (37_855, 951), "satellite2drone": (701, 51_355)}
 
@@ -74,12 +79,6 @@ def loop(
     return 100 * hits.numpy() / len(query), 100 * ap / len(query)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def peak_mib(direction: str, noise: float, dims: int) -> float:
     """Peak resident memory (MiB) of a child that makes descriptors and evaluates once."""
     command = [sys.executable, __file__, "--child", direction, "--noise", str(noise)]
@@ -97,25 +96,35 @@ def child(direction: str, noise: float, dims: int) -> None:
     print(int(line.split()[1]) / 1024)
 
 
-def measure(direction: str, noise: float, dims: int, runs: int) -> None:
-    """Print one row of the table."""
+def measure(direction: str, noise: float, dims: int, runs: int) -> list[str]:
+    """One row of the table."""
     sides = descriptors(direction, noise, dims)
     result = evaluate_retrieval(*sides)
     hits, ap = loop(*sides)
     if not np.allclose([hits[0], hits[9], ap], [result.recall[1], result.recall[10], result.ap]):
         raise SystemExit(f"{direction}: the loop and skyfix disagree")
-    times: dict[str, list[float]] = {"product": [], "skyfix": [], "loop": []}
-    for _ in range(runs):
-        times["product"].append(seconds(lambda: product(*sides)))
-        times["skyfix"].append(seconds(lambda: evaluate_retrieval(*sides)))
-        times["loop"].append(seconds(lambda: loop(*sides)))
-    bare, ours, slow = (statistics.median(times[name]) for name in ("product", "skyfix", "loop"))
-    size = "{} x {}".format(*DIRECTIONS[direction])
-    peak = peak_mib(direction, noise, dims)
-    print(
-        f"{direction:16} {size:>14} {noise:6.1f} {result.recall[1]:6.2f} {bare:10.3f} "
-        f"{ours:10.3f} {slow:8.2f} {ours / bare:15.2f} {slow / ours:12.1f} {peak:9.0f}"
+    seconds = alternate(
+        {
+            "product": lambda: product(*sides),
+            "skyfix": lambda: evaluate_retrieval(*sides),
+            "loop": lambda: loop(*sides),
+        },
+        runs,
     )
+    bare, ours, slow = (seconds[name] for name in ("product", "skyfix", "loop"))
+    size = "{} x {}".format(*DIRECTIONS[direction])
+    return [
+        direction,
+        size,
+        f"{noise:g}",
+        f"{result.recall[1]:.1f}",
+        f"{bare:.2f}",
+        f"{ours:.2f}",
+        f"{slow:.1f}",
+        f"{ours / bare:.2f}",
+        f"{slow / ours:.1f}",
+        f"{peak_mib(direction, noise, dims):.0f}",
+    ]
 
 
 def main() -> None:
@@ -123,6 +132,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", type=Path)
     parser.add_argument("--child", choices=DIRECTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--noise", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -130,16 +140,14 @@ def main() -> None:
     if arguments.child:
         child(arguments.child, arguments.noise, arguments.dims)
         return
-    print(
-        f"{arguments.dims} dimensions, {arguments.threads} threads, "
-        f"median of {arguments.runs} runs; "
-        f"noise 1 separates the places well, 8 hardly at all\n"
-        f"{'direction':16} {'size':>14} {'noise':>6} {'R@1':>6} {'product s':>10} {'skyfix s':>10} "
-        f"{'loop s':>8} {'skyfix/product':>15} {'loop/skyfix':>12} {'peak MiB':>9}"
-    )
-    for direction in DIRECTIONS:
-        for noise in (1.0, 8.0):
-            measure(direction, noise, arguments.dims, arguments.runs)
+    rows = [
+        measure(direction, noise, arguments.dims, arguments.runs)
+        for direction in DIRECTIONS
+        for noise in (1.0, 8.0)
+    ]
+    preface = PREFACE.format(runs=arguments.runs, dims=arguments.dims, machine=machine())
+    title = f"Evaluator, {arguments.dims}-d descriptors"
+    publish(title, preface + "\n" + table(HEADER, rows, 2), arguments.write)
 
 
 if __name__ == "__main__":

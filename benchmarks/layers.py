@@ -12,24 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from timing import alternate, machine
+from timing import alternate, machine, publish, table
 from torch import Tensor
 from torch.nn import functional as F
 
-from skyfix.files import write_text
 from skyfix.layers.heat_groups import heat_groups
 from skyfix.layers.netvlad import NetVLAD
 from skyfix.layers.transport import ITERATIONS, sinkhorn
 from skyfix.losses.triplet import cross_view_triplet
 
-PREFACE = """# Speed of layers
-
-Made by `python benchmarks/layers.py --runs {runs} --write docs/speed.md` ({machine}). Forward and
-backward, median of alternating runs. The literal side computes what the authors' code computes,
-in the steps in which it does so; values and gradients of both sides agree.
-
-SDPL's part pooling, fusion and heads: `python benchmarks/part_pooling.py`. The evaluator:
-`python benchmarks/evaluator.py`.
+PREFACE = """Made by `python benchmarks/layers.py --runs {runs} --write docs/speed.md` ({machine}).
+Forward and backward, median of alternating runs. The literal side computes what the authors' code
+computes, in the steps in which it does so; values and gradients of both sides agree.
 """
 
 
@@ -187,16 +181,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
-    lines = [
-        ["computation", "size", "literal ms", "skyfix ms", "times as fast"],
-        ["---", "---", "---:", "---:", "---:"],
-        *(row(duel, arguments.runs) for duel in duels()),
-    ]
-    text = PREFACE.format(runs=arguments.runs, machine=machine())
-    text += "\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-    print(text)
-    if arguments.write:
-        write_text(arguments.write, text)
+    rows = [row(duel, arguments.runs) for duel in duels()]
+    header = ["computation", "size", "literal ms", "skyfix ms", "times as fast"]
+    text = PREFACE.format(runs=arguments.runs, machine=machine()) + "\n" + table(header, rows, 2)
+    publish("Layers and losses", text, arguments.write)
 
 
 if __name__ == "__main__":

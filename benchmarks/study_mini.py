@@ -5,9 +5,9 @@
 Needs the optional data folder (SKYFIX_SHARED, by default ../shared beside the checkout), whose
 university1652_mini has 280 training places. Every system is run by ``skyfix reproduce`` with the
 same backbone, steps, batch and input, each seed apart; SDPL's released form knows no map below
-16 x 16 cells and therefore gets 256 px, and the paper's form and LPN are run at 256 px too. What
-is done in the work folder is not done again; --only trains and measures one entry, so that several
-can run side by side.
+16 x 16 cells and therefore gets 256 px, and the paper's form and LPN are run at 256 px too, all
+three with half the steps. What is done in the work folder is not done again; --only trains and
+measures one entry, so that several can run side by side.
 """
 
 import argparse
@@ -62,15 +62,20 @@ def folder_of(entry: Entry, work: Path) -> Path:
     return work / entry.title.replace(" ", "_")
 
 
+def steps_of(entry: Entry, steps: int) -> int:
+    """A step at 256 px costs four at 128 px."""
+    return steps // 2 if entry.input_px == 256 else steps
+
+
 def skyfix(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "skyfix", *words], check=True)
 
 
 def run(entry: Entry, work: Path, steps: int, seeds: int) -> None:
     settings = {
+        "schedule.steps": steps_of(entry, steps),
         "system.backbone": BACKBONE,
         "system.input_px": entry.input_px,
-        "schedule.steps": steps,
         "sampler.batch_size": BATCH,
         **entry.settings,
     }
@@ -153,23 +158,24 @@ def text(work: Path, steps: int, seeds: int, picture: str) -> str:
     points = list(next(iter(curves.values())))
     shifts = [[title, *(spread(curve[px]) for px in points)] for title, curve in curves.items()]
     draw(curves, Path(picture))
+    passes = steps * BATCH / 280
     return f"""# Study: one budget for all
 
 Made by `python benchmarks/study_mini.py --steps {steps} --seeds {seeds}` on {machine()}.
 
 280 training places of real imagery with one drone photo each (the optional data folder's
-university1652_mini), {steps} steps of {BATCH} images a view, EfficientNet-Lite0 from ImageNet
-weights for all, 128 px unless the name says 256. SGD systems share one learning rate; sample4geo's
-was chosen on held-out training places. Test: 208 drone photos against 142 satellite tiles (D2S),
-102 tiles against 208 photos (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard
-deviation.
+university1652_mini), EfficientNet-Lite0 from ImageNet weights for all. {steps} steps of {BATCH}
+images a view at 128 px; the systems named 256 px are compared among themselves, after
+{steps // 2} steps. SGD systems share one learning rate; sample4geo's was chosen on held-out
+training places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208
+photos (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.
 
 {table(header, rows)}
 
-This budget is {steps * BATCH / 280:.1f} passes over few places: it says which system learns most
-from little on a small network, not which wins at the size of the papers. InfoNCE gets {BATCH} pairs
-a step where its authors use 128. FSRA and MCCG stand on a CNN instead of their ViT-S and
-ConvNeXt-T: no other ImageNet weights can be had without a network.
+This budget is {passes:.1f} passes over few places (half of that at 256 px): it says which system
+learns most from little on a small network, not which wins at the size of the papers. InfoNCE gets
+{BATCH} pairs a step where its authors use 128. FSRA and MCCG stand on a CNN instead of their ViT-S
+and ConvNeXt-T: no other ImageNet weights can be had without a network.
 
 ## Shifted photos
 

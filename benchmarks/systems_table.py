@@ -49,9 +49,7 @@ which names every source and doubt; evaluators and input sizes differ between pa
 the largest absolute difference between an entry of our descriptors and of those that the authors'
 code computes from the same parameters ([all differences](parity.md)).
 
-Authors' weights come in with `skyfix systems import NAME FILE --out FOLDER`. Training transforms
-other than those of the LPN family (resize, pad, rotation of satellite images, crop, flip) are not
-applied yet, nor are the samplers of Sample4Geo and Game4Loc that mine hard negatives.
+Authors' weights come in with `skyfix systems import NAME FILE --out FOLDER`.
 """
 
 

@@ -54,7 +54,8 @@ def require_writable(folder: Path | str) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` atomically (UTF-8)."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A file name that is no UTF-8 comes as lone surrogates, which are written as \udcff.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path | str, value: Any) -> None:

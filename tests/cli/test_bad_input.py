@@ -10,7 +10,10 @@ import pytest
 import rasterio
 import torch
 from PIL import Image
+from PIL.ExifTags import GPS
+from PIL.TiffImagePlugin import IFDRational
 from rasterio.transform import Affine, from_origin
+from tagged import BERN, tag
 
 from skyfix import systems
 from skyfix.cli import main
@@ -32,7 +35,6 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 def write_map(path: Path, size_px: int = 400, **changes: object) -> Path:
     """A GeoTIFF with texture, 1 m a pixel, UTM 31 north."""
-    pixels = np.random.default_rng(0).integers(0, 256, (3, size_px, size_px), dtype=np.uint8)
     profile = {
         "driver": "GTiff",
         "width": size_px,
@@ -43,8 +45,10 @@ def write_map(path: Path, size_px: int = 400, **changes: object) -> Path:
         "transform": from_origin(500_000, 4_500_000, 1, 1),
         **changes,
     }
+    shape = (profile["count"], size_px, size_px)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with rasterio.open(path, "w", **profile) as raster:
-        raster.write(pixels)
+        raster.write(pixels.astype(profile["dtype"]))
     return path
 
 
@@ -86,6 +90,9 @@ def build_arguments(source: Path, out: Path, checkpoint: Path) -> list[str]:
         (["locate", "a.jpg", "--gallery", "nowhere"], "No such photo: a.jpg"),
         (["locate", "--gallery", "nowhere"], "PHOTOS requires an argument"),
         (["locate", "a.jpg"], "--gallery"),
+        (["track", "a.mp4"], "--gallery"),
+        (["track", "a.mp4", "--gallery", "nowhere", "--resume"], "--record"),
+        (["track", "a.mp4", "--gallery", "g", "--telemetry", "a.srt"], "No telemetry file a.srt"),
         (["fly"], "fly"),
         (["train", "--lr"], "--lr"),
     ],
@@ -106,6 +113,13 @@ BAD_MAPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("no map"), "map.tif"),
     "no CRS": (lambda path: write_map(path, crs=None), "map.tif"),
     "rotated": (lambda path: write_map(path, transform=rotated()), "map.tif"),
+    "elevation": (lambda path: write_map(path, count=1, dtype="float32"), "elevation model"),
+    "two bands": (lambda path: write_map(path, count=2), "2 bands"),
+    "complex": (lambda path: write_map(path, dtype="complex64"), "complex64"),
+    "polar": (
+        lambda path: write_map(path, crs="EPSG:4326", transform=from_origin(10, 89, 0.01, 0.01)),
+        "latitude 89",
+    ),
     "small": (lambda path: write_map(path, size_px=50), "map.tif"),
     "truncated": (
         lambda path: write_map(path).write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
@@ -162,6 +176,100 @@ def test_bad_poses(
     poses.write_text(table)
     line = complaint(capsys, "locate", photo, "--gallery", gallery, "--poses", poses)
     assert message in line
+
+
+def write_photo(path: Path, change: dict | None = None, xmp: bytes | None = None) -> Path:
+    """A photo with a GPS position, or a broken one."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    gps = None if change is None else BERN | change
+    return tag(path, Image.fromarray(pixels), gps=gps, xmp=xmp)
+
+
+BAD_POSITIONS: dict[str, tuple[dict | None, str]] = {
+    "none": (None, "no usable GPS position. Search around a position with --near."),
+    "zero": (
+        {GPS.GPSLatitude: (0.0, 0.0, 0.0), GPS.GPSLongitude: (0.0, 0.0, 0.0)},
+        "GPS position is 0, 0: the receiver had no fix",
+    ),
+    "off the Earth": ({GPS.GPSLatitude: (97.0, 0.0, 0.0)}, "GPSLatitude is 97 degrees"),
+    "no number": ({GPS.GPSLongitude: (IFDRational(1, 0), 0.0, 0.0)}, "GPSLongitude is not a num"),
+    "no hemisphere": ({GPS.GPSLongitudeRef: "?"}, "GPSLongitudeRef is '?'"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_POSITIONS)
+def test_a_position_in_the_photo_that_cannot_be_used(
+    kind: str, tmp_path: Path, gallery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, message = BAD_POSITIONS[kind]
+    photo = write_photo(tmp_path / "photo.jpg", change)
+    line = complaint(capsys, "locate", photo, "--gallery", gallery, "--near-exif", 100)
+    assert message in line
+    assert "photo.jpg" in line
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',
+        b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///dev/zero">]><a>&b;</a>',
+        b"<a",
+    ],
+)
+def test_a_hostile_packet_is_noted_and_passed_over(
+    xmp: bytes, tmp_path: Path, gallery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["locate", str(write_photo(tmp_path / "a.jpg", {}, xmp)), "--gallery", str(gallery)])
+    assert "1 photo: The XMP packet" in capsys.readouterr().out
+
+
+BAD_KNOWLEDGE: dict[str, tuple[list[object], str]] = {
+    "both priors": (["--near", 1, 2, 3, "--near-exif", 9], "--near or --near-exif, not both"),
+    "radius": (["--near-exif", -9], "radius in metres above 0"),
+    "pitch": (["--pitch-deg", -100], "pitch_deg is -100, out of range"),
+    "sky": (["--pitch-deg", 5, "--altitude-m", 50, "--hfov-deg", 70], "does not look at the"),
+    "altitude": (["--altitude-m", 0], "altitude_m is 0"),
+    "field of view": (["--hfov-deg", 180], "hfov_deg is 180"),
+    "roll": (["--roll-deg", "nan"], "roll_deg is nan"),
+    "headings": (["--headings", 0], "0 headings. Try 1 to 360"),
+    "half a pair": (["--right", "pair.png"], "needs --right, --baseline-m and --focal-px"),
+    "no lone length": (["--focal-px", 500], "needs --right, --baseline-m and --focal-px"),
+    "missing right": (["--right", "none.png", "--baseline-m", 1, "--focal-px", 500], "none.png"),
+    "baseline": (["--right", "pair.png", "--baseline-m", -1, "--focal-px", 50], "is -1. Give a"),
+    "focal": (["--right", "pair.png", "--baseline-m", 1, "--focal-px", 0], "is 0. Give a"),
+    "size": (["--right", "wide.png", "--baseline-m", 1, "--focal-px", 50], "one 80 x 48. Give"),
+    "dem alone": (["--dem", "dem.tif"], "--dem needs a rough position"),
+    "dem without CRS": (["--dem", "dem.tif", "--near", 1, 2, 3], "No coordinate reference system"),
+    "missing dem": (["--dem", "none.tif", "--near", 1, 2, 3], "No such raster: none.tif"),
+    "coloured dem": (["--dem", "map.tif", "--near", 1, 2, 3], "3 bands of uint8"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_KNOWLEDGE)
+def test_what_is_known_is_checked(
+    kind: str,
+    tmp_path: Path,
+    gallery: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_photo(Path("photo.jpg"), {})
+    Image.new("RGB", (64, 48)).save("pair.png")
+    Image.new("RGB", (80, 48)).save("wide.png")
+    write_map(Path("map.tif"), size_px=50)
+    write_map(Path("dem.tif"), size_px=50, crs=None)
+    options, message = BAD_KNOWLEDGE[kind]
+    assert message in complaint(capsys, "locate", "photo.jpg", "--gallery", gallery, *options)
+
+
+def test_a_stereo_pair_is_of_one_photo(
+    tmp_path: Path, gallery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = [write_photo(tmp_path / name) for name in ("a.jpg", "b.jpg")]
+    pair = ["--right", photos[0], "--baseline-m", 1, "--focal-px", 50]
+    line = complaint(capsys, "locate", *photos, "--gallery", gallery, *pair)
+    assert "--right is for one photo, but there are 2" in line
 
 
 def test_damaged_or_foreign_folders(

@@ -151,6 +151,27 @@ def test_footprint_projects_into_the_image(pose):
     assert (pixels <= np.array([WIDTH, HEIGHT]) + 1e-3).all()
 
 
+@EASY
+@given(poses, fractions, fractions)
+def test_footprint_holds_the_ground_of_every_pixel_that_is_near_enough(pose, across, along):
+    ground = unproject([across * WIDTH, along * HEIGHT], pose, WIDTH, HEIGHT)
+    if not np.isfinite(ground).all():
+        return
+    heading = math.radians(pose.heading_deg)
+    ahead_m = ground @ [math.sin(heading), math.cos(heading)]
+    corners = footprint(pose, WIDTH, HEIGHT)
+    near = ahead_m <= MAX_RANGE_HEIGHTS * pose.altitude_m
+    if not near:
+        # Cut off: the horizon, and what lies close below it.
+        assert (corners @ [math.sin(heading), math.cos(heading)]).max(initial=0) < ahead_m
+        return
+    edges = np.roll(corners, -1, axis=0) - corners
+    sides = edges[:, 0] * (ground - corners)[:, 1] - edges[:, 1] * (ground - corners)[:, 0]
+    # In image order, which is clockwise seen from above.
+    length_m = np.linalg.norm(edges, axis=1)
+    assert (sides <= 1e-6 * pose.altitude_m * np.maximum(length_m, pose.altitude_m)).all()
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [

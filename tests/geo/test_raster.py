@@ -16,6 +16,7 @@ from skyfix.geo.raster import Raster
 
 PLACES = {
     "EPSG:3857": ((3_918_467.0, 3_777_976.0), 0.6),
+    "EPSG:32637": ((390_000.0, 4_430_000.0), 0.5),
     "EPSG:3826": ((221_142.0, 2_684_183.0), 0.5),
     "EPSG:32629": ((554_040.0, 4_506_082.0), 0.5),
     "EPSG:32733": ((500_000.0, 7_000_000.0), 0.5),
@@ -260,13 +261,80 @@ def test_maps_without_a_usable_georeference_are_refused(tmp_path: Path) -> None:
 
 def test_unsupported_samples_are_refused(tmp_path: Path) -> None:
     pixels = texture(30, 30, 3)
-    refused(write_map(tmp_path / "f.tif", pixels.astype(np.float32)), "float32")
-    refused(write_map(tmp_path / "i.tif", pixels.astype(np.int16)), "int16")
+    refused(write_map(tmp_path / "c.tif", pixels.astype(np.complex64)), "complex64")
+    refused(write_map(tmp_path / "dem.tif", pixels[:1].astype(np.float32)), "elevation model")
+    refused(write_map(tmp_path / "low.tif", pixels[:1].astype(np.int16)), "elevation model")
     refused(write_map(tmp_path / "two.tif", pixels[:2]), "2 bands")
     table = write_map(tmp_path / "palette.tif", pixels[:1], photometric="PALETTE")
     with rasterio.open(table, "r+") as dataset:
         dataset.write_colormap(1, {value: (value, 0, 0, 255) for value in range(256)})
     refused(table, "colour table")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("bands", [1, 3, 4, 13])
+def test_samples_of_every_kind_show_the_same_picture(
+    tmp_path: Path, dtype: str, bands: int
+) -> None:
+    """Samples other than bytes are stretched; the picture stays the same up to its contrast."""
+    pixels = texture(80, 60, bands)
+    values = pixels if dtype == "uint8" else pixels.astype(dtype) * 20 - (dtype[0] != "u") * 500
+    if dtype.startswith("float"):
+        values = values / 3e4
+    path = write_map(tmp_path / "m.tif", values.astype(dtype), photometric="MINISBLACK")
+    chosen = {1: (1,), 3: (1, 2, 3), 4: (3, 2, 1), 13: (4, 3, 2)}[bands]
+    with Raster(path, chosen) as raster:
+        rgb, valid = read_all(raster)
+    assert raster.bands == chosen and valid.all()
+    shown = np.moveaxis(pixels[[band - 1 for band in chosen]], 0, 2)
+    assert np.corrcoef(rgb.ravel(), np.broadcast_to(shown, rgb.shape).ravel())[0, 1] > 0.98
+    assert rgb.max() > 230 and rgb.min() < 30
+
+
+def test_samples_that_are_not_numbers_are_not_valid(tmp_path: Path) -> None:
+    values = texture(60, 40).astype(np.float32) / 255
+    values[1, 5:9, 10:20] = np.nan
+    values[:, 20:25, 30:40] = np.inf
+    values[:, 30:, :] = -9999
+    with Raster(write_map(tmp_path / "m.tif", values, nodata=-9999)) as raster:
+        assert not raster.all_valid
+        rgb, valid = read_all(raster)
+        assert raster.stretch is not None and 0 <= raster.stretch[0] < raster.stretch[1] <= 1
+    expected = np.ones((40, 60), bool)
+    expected[5:9, 10:20] = expected[20:25, 30:40] = expected[30:] = False
+    np.testing.assert_array_equal(valid, expected)
+    assert not rgb[~valid].any()
+
+
+def test_thirteen_bands_are_those_of_sentinel_2(tmp_path: Path) -> None:
+    """By name where bands have names, else in the order of Level-1C; bytes are a picture."""
+    pixels = texture(40, 30, 13).astype(np.uint16) * 40
+    for names, expected in (
+        (None, (4, 3, 2)),
+        ([f"B{number}" for number in (1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11, 12)] + ["B8A"], (2, 3, 4)),
+        ([f"B{number:02d}" for number in range(12, -1, -1)], (9, 10, 11)),
+        (["x"] * 5 + ["Blue", "Green", "Red"] + ["y"] * 5, (8, 7, 6)),
+        (["red", "red", "green", "blue"] + ["x"] * 9, (4, 3, 2)),
+    ):
+        path = write_map(tmp_path / "m.tif", pixels, photometric="MINISBLACK")
+        if names is not None:
+            with rasterio.open(path, "r+") as dataset:
+                dataset.descriptions = names
+        with Raster(path) as raster:
+            assert raster.bands == expected
+
+
+def test_chosen_bands_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    path = write_map(tmp_path / "m.tif", texture(30, 30, 4))
+    for chosen, because in (
+        ((5,), "no band 5, it has 4"),
+        ((0, 1, 2), "no band 0"),
+        ((1, 2), "2 bands are chosen"),
+        ((1, 2, 3, 4), "4 bands are chosen"),
+    ):
+        with pytest.raises(SkyfixError, match=because) as caught:
+            Raster(path, chosen)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_block_too_large_to_read_in_pieces_is_refused(tmp_path: Path) -> None:

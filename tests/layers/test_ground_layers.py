@@ -160,6 +160,13 @@ def test_sinkhorn_makes_plans() -> None:
     assert sinkhorn(-1e4 * torch.rand(1, 5, 5)).isfinite().all()
 
 
+@pytest.mark.parametrize("iterations", [1, 2, 5])
+def test_gradient_of_sinkhorn_is_that_of_its_steps(iterations: int) -> None:
+    torch.manual_seed(0)
+    kernel = torch.randn(2, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda values: sinkhorn(values, iterations), kernel)
+
+
 def test_transport_moves_cells_by_its_plan() -> None:
     torch.manual_seed(0)
     transport = FeatureTransport(channels=3, cells=6)

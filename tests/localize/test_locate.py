@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose
 from skyfix.geo.ground import distance_m, offset
 from skyfix.inference import Embedder
-from skyfix.localize import Candidate, Fix, locate, locate_many
+from skyfix.localize import Candidate, Fix, Locator, Picture, locate, locate_many
 
 OBLIQUE = Pose(140, -55, 70, 75)
 KEYS = [
@@ -46,8 +48,9 @@ def error_m(fix: Fix | Candidate, truth: tuple[float, float]) -> float:
 
 def test_full_pose_gives_position_camera_and_footprint(scene, gallery, embedder, oblique):
     truth = scene.ground(45, -30)
-    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder, register=False)
     assert fix.located
+    assert fix.method == "tiles"
     assert error_m(fix, truth) < STRIDE_M
     assert error_m(fix, truth) < fix.accuracy_m < TILE_M
     assert fix.accuracy_m <= fix.accuracy_95_m
@@ -113,9 +116,44 @@ def test_a_searched_heading_finds_what_a_wrong_one_does_not(scene, gallery, embe
     assert wrong.candidates[0].score < searched.candidates[0].score
 
 
+def test_more_headings_find_what_few_miss_and_the_best_is_the_fix_s(
+    scene, gallery, embedder, tmp_path: Path
+):
+    height_m = TILE_M / 2 / math.tan(math.radians(30))
+    pose = Pose(157.5, -90, height_m, 60)
+    photo = save(scene.photo(pose, scene.ground(-40, 20), (240, 240)), tmp_path / "turned.jpg")
+    few = locate(photo, gallery, headings=4, embedder=embedder)
+    many = locate(photo, gallery, headings=16, embedder=embedder)
+    assert many.located
+    assert many.heading_deg == 157.5
+    assert error_m(many, scene.ground(-40, 20)) < STRIDE_M
+    assert few.heading_deg is None or few.heading_deg % 90 == 0
+    assert few.candidates[0].score < many.candidates[0].score
+    assert (many.method, many.camera_lon) == ("tiles", None)
+    (again,) = locate_many([photo], gallery, headings=16, embedder=embedder)
+    assert again == many
+    with pytest.raises(SkyfixError, match="0 headings"):
+        locate(photo, gallery, headings=0, embedder=embedder)
+
+
+def test_altitude_and_lens_give_the_scale_without_a_pitch(scene, gallery, embedder, tmp_path: Path):
+    # 222 x 125 m of ground against tiles of 80 m, and 62 x 35 m.
+    for altitude_m in (128.0, 36.0):
+        pose = Pose(-20, -90, altitude_m, 82)
+        photo = save(scene.photo(pose, scene.ground(10, -20)), tmp_path / "photo.jpg")
+        assumed = locate(photo, gallery, pose=Pose(-20, None, altitude_m, 82), embedder=embedder)
+        told = locate(photo, gallery, pose=pose, embedder=embedder)
+        unscaled = locate(photo, gallery, pose=Pose(-20), embedder=embedder)
+        assert assumed.candidates == told.candidates
+        assert error_m(assumed.candidates[0], scene.ground(10, -20)) < STRIDE_M
+        assert assumed.candidates[0].score > unscaled.candidates[0].score
+        # The camera would only be where it was assumed to be.
+        assert (assumed.camera_lon, assumed.footprint) == (None, ())
+
+
 def test_without_heading_the_camera_stays_unknown(gallery, embedder, oblique):
     pose = Pose(None, OBLIQUE.pitch_deg, OBLIQUE.altitude_m, OBLIQUE.hfov_deg)
-    fix = locate(oblique, gallery, pose=pose, embedder=embedder)
+    fix = locate(oblique, gallery, pose=pose, embedder=embedder, register=False)
     assert (fix.camera_lon, fix.camera_lat, fix.footprint) == (None, None, ())
     assert len(fix.candidates) == 5
 
@@ -231,3 +269,44 @@ def test_the_embedder_is_told_each_patch_s_altitude(gallery, embedder, oblique):
     # The photo of known pose comes first, as one or several patches; the other is turned about.
     assert 0 < known.sum() < len(told)
     assert known[: known.sum()].all()
+
+
+def test_a_frame_in_memory_is_located_like_its_file(scene, gallery, embedder, oblique):
+    locator = Locator(gallery, embedder)
+    with Image.open(oblique) as image:
+        frame = Picture("frame 7", np.asarray(image.convert("RGB")))
+    group = [locator.prepare(photo, OBLIQUE) for photo in (oblique, frame)]
+    from_file, from_memory = locator.fixes(group)
+    assert from_memory.photo == "frame 7"
+    assert from_memory.lon == pytest.approx(from_file.lon)
+    assert from_memory.accuracy_m == pytest.approx(from_file.accuracy_m)
+    scores = locator.scores(group[1], locator.embed(group)[1])
+    assert scores.shape == (1, len(gallery))
+    assert str(gallery.tiles.id[scores.argmax()]) == from_memory.candidates[0].tile
+
+
+def test_a_locator_can_look_elsewhere(scene, gallery, embedder, oblique):
+    everywhere = Locator(gallery, embedder)
+    near = (*scene.ground(45, -30), 60.0)
+    there = everywhere.around(near)
+    assert 0 < len(there.rows) < len(gallery) == len(everywhere.rows)
+    prepared = there.prepare(oblique, OBLIQUE)
+    expected = locate(oblique, gallery, pose=OBLIQUE, near=near, embedder=embedder)
+    assert there.fixes([prepared]) == [expected]
+
+
+def test_fixes_survive_json(scene, gallery, embedder, oblique):
+    fix = locate(oblique, gallery, pose=OBLIQUE, embedder=embedder)
+    moment = datetime(2026, 4, 27, 15, 24, 37, 850_000, UTC)
+    for one in (fix, replace(fix, time=moment, time_s=1.25), Fix("x", False, reason="dark")):
+        assert Fix.from_json(json.loads(json.dumps(one.to_json()))) == one
+    for bad in (
+        {},
+        [],
+        {"photo": "x"},
+        {"photo": "x", "located": True, "colour": 1},
+        {**fix.to_json(), "method": "magic"},
+        {**fix.to_json(), "time": "noon"},
+    ):
+        with pytest.raises(SkyfixError, match="Not a fix"):
+            Fix.from_json(bad)

@@ -1,6 +1,7 @@
 """Photos from several heights against tiles of several sizes."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose
 from skyfix.geo.ground import distance_m
-from skyfix.localize import locate, locate_many
+from skyfix.localize import Labelled, Locator, calibrate, locate, locate_many, track
 from skyfix.localize.scales import fitting
 
 SMALL_M, LARGE_M = 40.0, 160.0
@@ -36,7 +37,7 @@ def scaled(scene: Scene, embedder: Thumbnails, tmp_path_factory: pytest.TempPath
         (Pose(None, -90, 100, WIDE), (2,)),
         (Pose(30, -90, 4, WIDE), (0,)),
         (Pose(30, -60, 100, WIDE), (2,)),
-        # Without pitch the nearest size, in ratio, to the photo's shorter side of 1.5 heights.
+        # Without pitch the camera is taken to look straight down.
         (Pose(30, None, 30, WIDE), (0,)),
         (Pose(30, None, 42, WIDE), (1,)),
         (Pose(None, None, 500, WIDE), (2,)),
@@ -104,3 +105,40 @@ def test_photos_of_different_heights_go_in_one_batch(scene, scaled, embedder, tm
         alone = locate(photo, scaled, pose=pose, embedder=embedder)
         assert fix.candidates[0].tile == alone.candidates[0].tile
         assert fix.confidence == pytest.approx(alone.confidence, abs=1e-6)
+
+
+def test_scores_follow_the_rows_size_by_size(scene, scaled, embedder, tmp_path: Path):
+    photo = save(scene.window(40, -20, TILE_M, 240), tmp_path / "square.jpg")
+    locator = Locator(scaled, embedder).around((*scene.ground(40, -20), 60.0))
+    prepared = locator.prepare(photo, Pose(heading_deg=0))
+    scores = locator.scores(prepared, locator.embed([prepared])[0])
+    assert scores.shape == (1, len(locator.rows))
+    best = str(scaled.tiles.id[locator.rows[scores.argmax()]])
+    assert locator.fixes([prepared])[0].candidates[0].tile == best
+
+
+def test_registration_serves_every_size(scene, scaled, embedder, tmp_path: Path):
+    truth = scene.ground(-30, 40)
+    for height_m in (28.0, 50.0, 90.0):
+        pose = Pose(70, -90, height_m, WIDE)
+        photo = save(scene.photo(pose, truth), tmp_path / f"{height_m:g}.jpg")
+        fix = locate(photo, scaled, pose=pose, embedder=embedder)
+        assert fix.method == "registration"
+        assert float(distance_m(fix.lon, fix.lat, *truth)) < 3
+
+
+def test_several_sizes_are_calibrated(scene, scaled, embedder, tmp_path: Path):
+    shutil.copytree(scaled.path, tmp_path / "g")
+    gallery, labelled = Gallery.open(tmp_path / "g"), []
+    for number in range(20):
+        pose, truth = Pose(70, -90, 28.0 + 4 * number, WIDE), scene.ground(4 * number - 40, 20)
+        photo = save(scene.photo(pose, truth), tmp_path / f"{number}.jpg")
+        labelled.append(Labelled(photo, *truth, pose))
+    done = calibrate(gallery, labelled, embedder)
+    assert {*done.reach_m} == {SMALL_M / 2, TILE_M / 2, LARGE_M / 2}
+    assert (done.errors_m <= done.reach_m).mean() > 0.9
+
+
+def test_tracks_need_one_size(scaled, embedder, tmp_path: Path):
+    with pytest.raises(SkyfixError, match="tiles of several sizes"):
+        track(tmp_path, scaled, embedder=embedder)

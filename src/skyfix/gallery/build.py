@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece, cut_pieces
 from skyfix.gallery.fragment import Fragment
@@ -20,7 +18,9 @@ from skyfix.gallery.scales import Scale, as_scales
 from skyfix.gallery.sources import Source, check_distinct, describe, list_rasters
 from skyfix.gallery.store import Progress, TileWriter, tidy
 from skyfix.gallery.system import TileEmbedder, keep_system
-from skyfix.geo.raster import Raster
+from skyfix.gallery.within import keep_region
+from skyfix.geo.maps import open_map
+from skyfix.geo.region import Region
 from skyfix.geo.tiling import MAX_TILES, TilePlan, plan_tiles
 from skyfix.progress import counting
 
@@ -64,6 +64,8 @@ def build_gallery(
     tile_m: float | Sequence[float],
     stride_m: float | Sequence[float] | None = None,
     thumbnail_px: int = THUMBNAIL_PX,
+    region: Path | str | None = None,
+    bands: Sequence[int] = (),
 ) -> BuildReport:
     """Build a gallery, or go on with one that was interrupted.
 
@@ -72,41 +74,47 @@ def build_gallery(
     with 40 bytes a tile.
 
     Args:
-        sources: GeoTIFFs, or a folder of them.
+        sources: maps that ``open_map`` opens, or folders of such files.
         out: the gallery's folder, new or begun with the same arguments.
         embedder: makes the descriptors; its checkpoint is kept in ``out/system``.
         tile_m: side of a tile, ground metres; several for tiles of several sizes.
         stride_m: distance between neighbouring tiles, ground metres, one for each size; None
             for a quarter of the size.
         thumbnail_px: side of the stored thumbnails; 0 for none.
+        region: a GeoJSON file with polygons; only tiles whose centre lies inside are made.
+        bands: of GeoTIFFs, 1-based numbers of the red, green and blue band, or of a grey one.
 
     Raises:
-        SkyfixError: a raster is unfit, ``out`` was begun with other arguments or holds other
-            files, another build is writing to it, it cannot be written, or no tile shows
-            anything.
+        SkyfixError: a raster or the region is unfit, ``out`` was begun with other arguments or
+            holds other files, another build is writing to it, it cannot be written, or no tile
+            shows anything.
     """
     started, place = time.monotonic(), place_of(out)
     if not 0 <= thumbnail_px <= MAX_THUMBNAIL_PX:
         raise SkyfixError(f"thumbnail_px is {thumbnail_px}. Give 0 to {MAX_THUMBNAIL_PX}.")
     scales = as_scales(tile_m, stride_m)
     paths = list_rasters(sources)
+    within = None if region is None else Region.read(region)
     asked = Manifest(
         embedder.identity,
         embedder.dimensions,
         embedder.input_px,
         scales,
         thumbnail_px,
-        describe_all(paths),
+        describe_all(paths, bands),
+        None if within is None else within.fingerprint,
     )
     begun = _begun(place, asked)
     if begun is not None and begun.contents is not None:
         return BuildReport(Counts.total(begun.contents.counts), 0, time.monotonic() - started)
-    jobs = plan_all(paths, scales)
+    jobs = plan_all(paths, asked.sources, scales, within)
     with place.sole_writer():
         # Another process may have begun, or finished, between the look and the lock.
         if _begun(place, asked) is None:
             asked.write(place)
         keep_system(embedder, place)
+        if within is not None:
+            keep_region(within, place)
         numbers = tuple(range(len(paths)))
         filling = Filling(asked, jobs, numbers, embedder, place)
         counts = filling.run()
@@ -191,11 +199,10 @@ class Filling:
         return self._counts(progress)
 
     def _counts(self, progress: Progress) -> tuple[Counts, ...]:
-        planned = np.bincount(
-            [job.raster for job in self._jobs],
-            [len(job.plan) for job in self._jobs],
-            minlength=len(self._numbers),
-        )
+        planned, outside = [0] * len(self._numbers), [0] * len(self._numbers)
+        for job in self._jobs:
+            planned[job.raster] += len(job.plan)
+            outside[job.raster] += job.plan.outside
         kept = [self._writer.kept(number) for number in self._numbers] if self._writer.rows else []
         if not any(kept):
             raise SkyfixError(
@@ -203,8 +210,7 @@ class Filling:
                 f"{self._planned} tiles {sum(progress.nodata)} are nodata and "
                 f"{sum(progress.featureless)} featureless. Use other imagery."
             )
-        facts = zip(planned.astype(int).tolist(), kept, progress.nodata, progress.featureless,
-                    strict=True)  # fmt: skip
+        facts = zip(planned, kept, progress.nodata, progress.featureless, outside, strict=True)
         return tuple(Counts(*each) for each in facts)
 
     def _new_fragment(self) -> Fragment:
@@ -219,7 +225,7 @@ class Filling:
             start, done = min(done, len(job.plan)), max(done - len(job.plan), 0)
             if start == len(job.plan):
                 continue
-            with Raster(job.path) as raster:
+            with open_map(job.path, self._manifest.sources[job.raster].bands) as raster:
                 for piece in cut_pieces(
                     raster, job.plan, start, self._manifest.input_px, self._manifest.thumbnail_px
                 ):
@@ -235,25 +241,36 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
 
 
-def describe_all(paths: list[Path]) -> tuple[Source, ...]:
-    """Facts of rasters; a SkyfixError where one is unfit or two have the same content."""
+def describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]:
+    """Facts of maps; a SkyfixError where one is unfit or two have the same content."""
     described = []
     for path in paths:
-        with Raster(path) as raster:
+        with open_map(path, bands) as raster:
             described.append(describe(raster))
     check_distinct(described)
     return tuple(described)
 
 
-def plan_all(paths: list[Path], scales: Sequence[Scale]) -> list[Job]:
-    """All tiles of rasters, raster by raster, small tiles first."""
+def plan_all(
+    paths: list[Path],
+    sources: Sequence[Source],
+    scales: Sequence[Scale],
+    region: Region | None,
+) -> list[Job]:
+    """All tiles of maps, map by map, small tiles first.
+
+    Raises:
+        SkyfixError: too many tiles, sizes that do not suit a map, or a region without tiles.
+    """
     jobs: list[Job] = []
-    for index, path in enumerate(paths):
-        with Raster(path) as raster:
+    for index, (path, source) in enumerate(zip(paths, sources, strict=True)):
+        with open_map(path, source.bands) as raster:
             for scale in scales:
-                plan = plan_tiles(raster.geo, scale.tile_m, scale.stride_m, str(path))
+                plan = plan_tiles(raster.geo, scale.tile_m, scale.stride_m, str(path), region)
                 jobs.append(Job(index, path, plan))
     planned = sum(len(job.plan) for job in jobs)
+    if region is not None and planned == 0:
+        raise region.misses([job.plan.geo for job in jobs])
     if planned > MAX_TILES:
         raise SkyfixError(
             f"The rasters make {planned / 1e6:.0f} million tiles, the limit is "
@@ -264,7 +281,8 @@ def plan_all(paths: list[Path], scales: Sequence[Scale]) -> list[Job]:
 
 def _digest(manifest: Manifest, numbers: Sequence[int], base: int | None) -> str:
     """Names a run, so that only the same one goes on where it was killed."""
-    does = [[source.fingerprint for source in manifest.sources], list(numbers), base]
+    rasters = [[source.fingerprint, source.bands] for source in manifest.sources]
+    does = [rasters, list(numbers), base]
     return hashlib.blake2b(json.dumps(does).encode(), digest_size=12).hexdigest()
 
 

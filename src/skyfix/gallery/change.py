@@ -16,6 +16,7 @@ from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.sources import Source, list_rasters
 from skyfix.gallery.store import drop, tidy
 from skyfix.gallery.system import TileEmbedder
+from skyfix.gallery.within import kept_region
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,19 @@ class AddReport(BuildReport):
 
 
 def add_sources(
-    path: Path | str, sources: Path | str | Sequence[Path | str], embedder: TileEmbedder
+    path: Path | str,
+    sources: Path | str | Sequence[Path | str],
+    embedder: TileEmbedder,
+    bands: Sequence[int] = (),
 ) -> AddReport:
     """Add rasters to a gallery, or go on with an addition that was interrupted.
 
     Args:
         path: the gallery.
-        sources: GeoTIFFs, or a folder of them; those with content that is there are left out.
+        sources: maps, or folders of them; those with content that is there are left out. Of a
+            gallery within a region only tiles with their centre inside are added.
         embedder: the gallery's.
+        bands: of GeoTIFFs, 1-based numbers of the red, green and blue band, or of a grey one.
 
     Raises:
         SkyfixError: a raster is unfit, shows nothing, or changed since it was added; the
@@ -51,14 +57,15 @@ def add_sources(
         manifest.require_system(embedder.identity, place)
         known = {source.fingerprint for source in manifest.sources}
         paths = list_rasters(sources)
-        described = dict(zip(paths, describe_all(paths), strict=True))
+        described = dict(zip(paths, describe_all(paths, bands), strict=True))
         _refuse_changed(manifest, list(described.values()))
         already = tuple(one for one in described.values() if one.fingerprint in known)
         fresh = {path: one for path, one in described.items() if one.fingerprint not in known}
         embedded = 0
         if fresh:
             asked = replace(manifest, sources=tuple(fresh.values()), contents=None)
-            jobs = plan_all(list(fresh), manifest.scales)
+            region = kept_region(manifest.region, place)
+            jobs = plan_all(list(fresh), asked.sources, manifest.scales, region)
             first = max(contents.numbers) + 1
             numbers = tuple(range(first, first + len(fresh)))
             filling = Filling(asked, jobs, numbers, embedder, place, contents.version)

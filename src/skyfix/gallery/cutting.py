@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from skyfix.gallery.strips import Strip, StripReader
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import Map
 from skyfix.geo.tiling import TilePlan
 
 MIN_VALID = 0.5
@@ -57,7 +57,7 @@ class Piece:
 
 
 def cut_pieces(
-    raster: Raster, plan: TilePlan, start: int, size_px: tuple[int, int], thumbnail_px: int
+    raster: Map, plan: TilePlan, start: int, size_px: tuple[int, int], thumbnail_px: int
 ) -> Iterator[Piece]:
     """Cut the tiles of a plan from ``start`` on, in order.
 
@@ -76,7 +76,7 @@ def cut_pieces(
 
 class _Cutter:
     def __init__(
-        self, raster: Raster, plan: TilePlan, size_px: tuple[int, int], thumbnail_px: int
+        self, raster: Map, plan: TilePlan, size_px: tuple[int, int], thumbnail_px: int
     ) -> None:
         self._raster, self._plan = raster, plan
         self._size_px, self._thumbnail_px = size_px, thumbnail_px

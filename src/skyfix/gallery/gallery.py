@@ -23,6 +23,8 @@ from skyfix.gallery.sources import Source
 from skyfix.gallery.store import TileReader
 from skyfix.gallery.system import DESCRIPTION_FILE, SYSTEM_FOLDER, TileEmbedder
 from skyfix.gallery.tiles import Tiles
+from skyfix.gallery.within import kept_region
+from skyfix.geo.region import Region
 
 if TYPE_CHECKING:
     from skyfix.inference import Embedder
@@ -99,24 +101,33 @@ class Gallery:
         tile_m: float | Sequence[float],
         stride_m: float | Sequence[float] | None = None,
         thumbnail_px: int = THUMBNAIL_PX,
+        region: Path | str | None = None,
+        bands: Sequence[int] = (),
     ) -> "Gallery":
         """Build a gallery, or finish one, and open it; see ``build_gallery``.
 
         ``report`` of the result says what was done.
         """
-        report = build_gallery(sources, out, embedder, tile_m, stride_m, thumbnail_px)
+        report = build_gallery(
+            sources, out, embedder, tile_m, stride_m, thumbnail_px, region, bands
+        )
         return cls(out, report)
 
     def add(
-        self, sources: Path | str | Sequence[Path | str], embedder: TileEmbedder | None = None
+        self,
+        sources: Path | str | Sequence[Path | str],
+        embedder: TileEmbedder | None = None,
+        bands: Sequence[int] = (),
     ) -> "Gallery":
-        """Add rasters and open the gallery anew; see ``add_sources``.
+        """Add maps and open the gallery anew; see ``add_sources``.
 
         Args:
-            sources: GeoTIFFs, or a folder of them.
+            sources: maps, or folders of them.
             embedder: the gallery's, if there already is one.
+            bands: of GeoTIFFs, as for ``build``.
         """
-        return Gallery(self.path, add_sources(self.path, sources, embedder or self.embedder()))
+        report = add_sources(self.path, sources, embedder or self.embedder(), bands)
+        return Gallery(self.path, report)
 
     def remove(self, names: Sequence[Path | str]) -> "Gallery":
         """Remove rasters, by path or file name, and open the gallery anew."""
@@ -149,6 +160,20 @@ class Gallery:
         return tuple(Layer(self, scale) for scale in self.scales)
 
     @property
+    def rows(self) -> np.ndarray:
+        """(T,) of all tiles; what ``Layer.rows`` is of a layer."""
+        return np.arange(len(self))
+
+    @property
+    def region(self) -> Region | None:
+        """The region of interest that the tiles' centres lie in; None for all imagery.
+
+        Raises:
+            SkyfixError: the gallery's copy of it is missing or damaged.
+        """
+        return kept_region(self._manifest.region, self._place)
+
+    @property
     def dimensions(self) -> int:
         """Length D of a descriptor."""
         return self._manifest.dimensions
@@ -157,6 +182,11 @@ class Gallery:
     def identity(self) -> str:
         """Digest of the system that made the descriptors."""
         return self._manifest.identity
+
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether pictures of its tiles are kept."""
+        return self._manifest.thumbnail_px > 0
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -241,11 +271,15 @@ class Gallery:
         return self.thumbnails([row])[0]
 
     def thumbnails(self, rows: Sequence[int] | np.ndarray) -> list[Image.Image]:
-        """``thumbnail`` of many tiles, read together."""
+        """Small RGB pictures of several tiles, in one read.
+
+        Raises:
+            SkyfixError: no such row, or the gallery was built without thumbnails.
+        """
         wanted = np.asarray(rows, dtype=np.int64)
         for row in wanted[(wanted < 0) | (wanted >= len(self))]:
             raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
-        if self.thumbnail_px == 0:
+        if not self.has_thumbnails:
             raise SkyfixError(f"{self.path} was built without thumbnails. Build it anew with them.")
         stored = self._reader.take(wanted, ["thumbnail"])["thumbnail"].to_pylist()
         return [Image.open(io.BytesIO(one), formats=("JPEG",)).convert("RGB") for one in stored]

@@ -19,15 +19,17 @@ class Counts:
     """What became of the planned tiles.
 
     Attributes:
-        planned: tiles that fit into the rasters.
+        planned: tiles that fit into the rasters, and into the region if there is one.
         kept: tiles in the gallery.
         skipped_nodata, skipped_featureless: tiles left out, and why.
+        outside_region: tiles that were never planned, with their centre outside the region.
     """
 
     planned: int
     kept: int
     skipped_nodata: int
     skipped_featureless: int
+    outside_region: int = 0
 
     @classmethod
     def total(cls, counts: "Sequence[Counts]") -> "Counts":
@@ -62,6 +64,7 @@ class Manifest:
         scales: tile sizes, small ones first.
         thumbnail_px: side of the thumbnails; 0 if there are none.
         sources: the rasters, in order.
+        region: fingerprint of the region of interest, see ``within``; None for all imagery.
         contents: None until the first build is through.
     """
 
@@ -71,6 +74,7 @@ class Manifest:
     scales: tuple[Scale, ...]
     thumbnail_px: int
     sources: tuple[Source, ...]
+    region: str | None = None
     contents: Contents | None = None
 
     @property
@@ -151,6 +155,11 @@ class Manifest:
                     f"{place.uri} was begun with {name} {begun}, asked is {wanted[name]}. "
                     "Give the same value, or another folder."
                 )
+        if self.region != asked.region:
+            raise SkyfixError(
+                f"{place.uri} was begun with another region of interest, or one of the two has "
+                "none. Give the same region, or another folder."
+            )
         begun_with = [source.fingerprint for source in self.sources]
         if begun_with != [source.fingerprint for source in asked.sources]:
             raise SkyfixError(
@@ -158,6 +167,14 @@ class Manifest:
                 f"({_names(self.sources)}, asked {_names(asked.sources)}) or their content or "
                 "order changed. Give the same ones, or another folder."
             )
+        for begun_source, source in zip(self.sources, asked.sources, strict=True):
+            # Galleries of earlier versions do not say their bands.
+            if begun_source.bands not in ((), source.bands):
+                raise SkyfixError(
+                    f"{place.uri} was begun with bands {_listed(begun_source.bands)} of "
+                    f"{Path(source.path).name}, asked are {_listed(source.bands)}. "
+                    "Give the same ones, or another folder."
+                )
 
     def _parameters(self) -> dict[str, str]:
         """What a build is asked for, by the arguments' names."""
@@ -169,12 +186,13 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, content: dict[str, Any]) -> "Manifest":
-        values = {field.name: content[field.name] for field in fields(cls)}
-        values["sources"] = tuple(Source(**source) for source in values["sources"])
+        # A field that is missing is newer than the gallery, or missed by the constructor.
+        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        values["sources"] = tuple(Source.from_json(source) for source in values["sources"])
         values["scales"] = tuple(Scale(**scale) for scale in values["scales"])
         values["input_px"] = tuple(values["input_px"])
-        if values["contents"] is not None:
-            values["contents"] = _contents(values["contents"], len(values["sources"]))
+        if content["contents"] is not None:
+            values["contents"] = _contents(content["contents"], len(values["sources"]))
         return cls(**values)
 
 
@@ -184,6 +202,10 @@ def _contents(content: dict[str, Any], sources: int) -> Contents:
     if not len(counts) == len(numbers) == len(set(numbers)) == sources:
         raise ValueError(f"{len(numbers)} numbers and {len(counts)} counts of {sources} sources")
     return Contents(int(content["version"]), numbers, counts)
+
+
+def _listed(bands: tuple[int, ...]) -> str:
+    return ",".join(map(str, bands))
 
 
 def _names(sources: tuple[Source, ...]) -> str:

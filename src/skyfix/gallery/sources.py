@@ -1,27 +1,31 @@
-"""The rasters a gallery is made from."""
+"""The maps a gallery is made from."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from skyfix.errors import SkyfixError
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import ARCHIVE_SUFFIXES, GEOTIFF_SUFFIXES, Map, is_folder
+from skyfix.geo.tile_folder import is_tile_folder, tile_files
 
-_SUFFIXES = (".tif", ".tiff")
+_SUFFIXES = GEOTIFF_SUFFIXES + ARCHIVE_SUFFIXES
 _PIECE_BYTES, _PIECES = 2**20, 64
+_TILES_READ = 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """One raster.
+    """One map.
 
     Attributes:
         path: where it was when the gallery was built, absolute.
-        size_bytes: size of the file.
+        size_bytes: size of the file, or of all tiles of a folder.
         fingerprint: digest of its content, see ``fingerprint``; the path does not matter.
         crs: its coordinate reference system, ``EPSG:n`` where it has a number, else WKT.
         width_px, height_px: its size.
+        bands: 1-based numbers of the bands that were shown; none for a pyramid of tiles.
     """
 
     path: str
@@ -30,33 +34,43 @@ class Source:
     crs: str
     width_px: int
     height_px: int
+    bands: tuple[int, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Source":
+        """A source as ``dataclasses.asdict`` and JSON keep it."""
+        return cls(**{**content, "bands": tuple(content.get("bands", ()))})
 
 
 def list_rasters(sources: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The files behind ``sources``; a folder stands for its .tif and .tiff files, by name.
+    """The maps behind ``sources``.
+
+    A folder of web-map tiles is one map; any other folder stands for its .tif, .tiff, .mbtiles and
+    .pmtiles files, by name.
 
     Raises:
-        SkyfixError: nothing given, a folder without rasters, or a file named twice.
+        SkyfixError: nothing given, or a folder without maps.
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)
     paths: list[Path] = []
     for path in map(Path, given):
-        paths += _rasters_in(path) if path.is_dir() else [path]
+        paths += _maps_in(path) if is_folder(path) and not is_tile_folder(path) else [path]
     if not paths:
-        raise SkyfixError("No raster given. Name at least one GeoTIFF.")
+        raise SkyfixError("No raster given. Name at least one GeoTIFF or tile pyramid.")
     return paths
 
 
-def describe(raster: Raster) -> Source:
-    """Facts of an open raster."""
+def describe(raster: Map) -> Source:
+    """Facts of an open map."""
     code = raster.geo.crs.to_epsg()
     return Source(
         path=str(raster.path.resolve()),
-        size_bytes=raster.path.stat().st_size,
+        size_bytes=size_bytes(raster.path),
         fingerprint=fingerprint(raster.path),
         crs=raster.geo.crs.to_wkt() if code is None else f"EPSG:{code}",
         width_px=raster.width_px,
         height_px=raster.height_px,
+        bands=raster.bands,
     )
 
 
@@ -77,10 +91,16 @@ def check_distinct(sources: Sequence[Source]) -> None:
 
 
 def fingerprint(path: Path) -> str:
-    """Digest (24 hexadecimal digits) of a file's size and content.
+    """Digest (24 hexadecimal digits) of a map's content.
 
-    Above 64 MiB, 64 pieces of 1 MiB spread evenly from first byte to last stand for the content.
+    A file: its size and content; above 64 MiB, 64 pieces of 1 MiB spread evenly from first byte to
+    last stand for the content. A folder of tiles: name and size of every tile, and the content of
+    all, or of 1,024 spread evenly.
     """
+    return _of_tiles(path) if path.is_dir() else _of_file(path)
+
+
+def _of_file(path: Path) -> str:
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=12)
     last = max(size - _PIECE_BYTES, 0)
@@ -97,12 +117,34 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _rasters_in(folder: Path) -> list[Path]:
+def _of_tiles(path: Path) -> str:
+    tiles = sorted((Path(tile.path), tile.stat().st_size) for tile in tile_files(path))
+    digest = hashlib.blake2b(digest_size=12)
+    for tile, size in tiles:
+        digest.update(f"{tile.relative_to(path)} {size}\n".encode())
+    picked = min(len(tiles), _TILES_READ)
+    for number in range(picked):
+        tile, _ = tiles[(len(tiles) - 1) * number // max(picked - 1, 1)]
+        digest.update(tile.read_bytes())
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Of a map's file, or of all tiles of a folder."""
+    if path.is_dir():
+        return sum(tile.stat().st_size for tile in tile_files(path))
+    return path.stat().st_size
+
+
+def _maps_in(folder: Path) -> list[Path]:
     found = sorted(
         entry
         for entry in folder.iterdir()
         if entry.suffix.lower() in _SUFFIXES and not entry.name.startswith(".")
     )
     if not found:
-        raise SkyfixError(f"No .tif or .tiff file in {folder}. Give a folder of GeoTIFFs.")
+        raise SkyfixError(
+            f"No .tif, .tiff, .mbtiles or .pmtiles file in {folder}, and no map tiles "
+            "<zoom>/<column>/<row>.png. Give a folder of maps."
+        )
     return found

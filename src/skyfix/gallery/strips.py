@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import Map
 
 
 class Strip:
@@ -66,7 +66,7 @@ class StripReader:
         first, end: range of columns to read, reduced px.
     """
 
-    def __init__(self, raster: Raster, factor: int, first: int, end: int) -> None:
+    def __init__(self, raster: Map, factor: int, first: int, end: int) -> None:
         self._raster, self._factor = raster, factor
         self._rows_in_map = raster.height_px // factor
         self._first = first

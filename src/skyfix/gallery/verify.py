@@ -13,9 +13,10 @@ from PIL import Image
 from skyfix.errors import SkyfixError
 from skyfix.gallery.manifest import Contents, Manifest
 from skyfix.gallery.place import Place, place_of
-from skyfix.gallery.sources import Source, fingerprint
+from skyfix.gallery.sources import Source, fingerprint, size_bytes
 from skyfix.gallery.store import LENGTH_TOLERANCE, TILES_FOLDER, TileReader, open_dataset, reading
 from skyfix.gallery.tiles import Tiles
+from skyfix.gallery.within import kept_region
 from skyfix.progress import counting
 
 _BATCH = 1024
@@ -40,7 +41,7 @@ class Findings:
 def verify_gallery(path: Path | str) -> Findings:
     """Read all of a gallery and compare it with its description.
 
-    Checked are the number of tiles of every source, the sizes of files, unit lengths of
+    Checked are the region, the number of tiles of every source, the sizes of files, unit lengths of
     descriptors, places, tile sizes, ids and thumbnails. The system inside is not loaded, see
     ``Gallery.embedder``.
 
@@ -51,6 +52,7 @@ def verify_gallery(path: Path | str) -> Findings:
     manifest = Manifest.read(place)
     contents = manifest.require_complete(place)
     try:
+        kept_region(manifest.region, place)
         tiles = sum(one.kept for one in contents.counts)
         TileReader(place, contents.version, tiles, manifest.dimensions)
         _check_tiles(place, manifest, contents, findings)
@@ -152,12 +154,12 @@ def _left_over(place: Place, contents: Contents) -> list[str]:
 
 
 def _moved(source: Source) -> str:
-    """What became of a raster, or nothing."""
+    """What became of a map, or nothing."""
     path = Path(source.path)
     try:
-        if not path.is_file():
+        if not path.exists():
             return f"source moved or deleted: {source.path}"
-        if path.stat().st_size != source.size_bytes or fingerprint(path) != source.fingerprint:
+        if size_bytes(path) != source.size_bytes or fingerprint(path) != source.fingerprint:
             return f"source changed since it was added: {source.path}"
     except OSError as error:
         return f"source cannot be read: {source.path}: {error.strerror}"

@@ -38,7 +38,7 @@ class Pose:
         pitch_deg: 0 looks at the horizon, -90 straight down; in [-90, 90].
         altitude_m: height above the ground; above 0.
         hfov_deg: field of view across the image width; in (0, 180).
-        roll_deg: positive when the camera's right side dips; any finite value.
+        roll_deg: positive when the camera's right side dips; any finite value; unknown counts as 0.
 
     Raises:
         SkyfixError: a value out of range or not finite.
@@ -48,7 +48,7 @@ class Pose:
     pitch_deg: float | None = None
     altitude_m: float | None = None
     hfov_deg: float | None = None
-    roll_deg: float = 0.0
+    roll_deg: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

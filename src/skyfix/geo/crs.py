@@ -10,6 +10,9 @@ from rasterio import Affine
 from skyfix.geo.ground import distance_m
 
 _WGS84 = Geod(ellps="WGS84")
+_WEB_MERCATOR = CRS("EPSG:3857")
+MERCATOR_PERIOD_M = 2 * np.pi * 6_378_137.0
+"""Once around the Earth in EPSG:3857."""
 _KNOT_SPACING_M = 5000.0
 _MOST_KNOTS = 257
 
@@ -64,10 +67,10 @@ class GeoReference:
         """Column and row of positions in degrees; may lie outside the raster."""
         lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
         x, y = self._to_wgs84.transform(lon, lat, direction="INVERSE")
-        if self.crs.is_geographic:
+        if self._period is not None:
             # A raster across the antimeridian may count on past 180 or start below -180.
             centre_x = self.transform.c + self.transform.a * self.width_px / 2
-            x = centre_x + wrap_deg(np.asarray(x) - centre_x)
+            x = centre_x + _wrap(np.asarray(x) - centre_x, self._period)
         columns = (np.asarray(x) - self.transform.c) / self.transform.a
         rows = (np.asarray(y) - self.transform.f) / self.transform.e
         return columns, rows
@@ -96,6 +99,13 @@ class GeoReference:
     def scales(self) -> "ScaleGrid":
         """Ground scale of the whole raster, for fast look-up."""
         return ScaleGrid(self)
+
+    @cached_property
+    def _period(self) -> float | None:
+        """Map units once around the Earth, where the map goes around it."""
+        if self.crs.is_geographic:
+            return 360.0
+        return MERCATOR_PERIOD_M if self.crs == _WEB_MERCATOR else None
 
     @cached_property
     def _to_wgs84(self) -> Transformer:
@@ -143,8 +153,13 @@ class ScaleGrid:
 
 def wrap_deg(angle_deg: np.ndarray) -> np.ndarray:
     """The same angle in [-180, 180); what is not finite stays as it is."""
+    return _wrap(angle_deg, 360.0)
+
+
+def _wrap(value: np.ndarray, period: float) -> np.ndarray:
+    half = period / 2
     with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(angle_deg), (angle_deg + 180.0) % 360.0 - 180.0, angle_deg)
+        return np.where(np.isfinite(value), (value + half) % period - half, value)
 
 
 def _knots(size_px: int, gsd_m: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.enums import ColorInterp, Interleaving
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -20,7 +20,6 @@ _LARGEST_SKEW_PX = 0.1
 """Rounding leaves some files a trace of rotation; below this, over the whole raster, it is nil."""
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF in both byte orders."""
-_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
 class RasterError(SkyfixError):
@@ -38,7 +37,7 @@ def open_geotiff(path: Path | str) -> DatasetReader:
             a file that refers to other files; blocks too large to read piece by piece.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         # The absolute path starts with "/": GDAL's "driver:" and "/vsi" prefixes cannot appear.
         dataset = rasterio.open(path.resolve(), driver="GTiff", sharing=False)
@@ -88,45 +87,12 @@ def georeference(path: Path, dataset: DatasetReader) -> GeoReference:
     return geo
 
 
-def colour_bands(path: Path, dataset: DatasetReader) -> tuple[int, ...]:
-    """1-based numbers of the bands to show: one (grey) or three (red, green, blue).
-
-    Bands tagged red, green and blue are taken; without tags the first three.
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be read.
 
     Raises:
-        RasterError: another band count, a colour table, or samples other than uint8 and uint16.
+        RasterError: missing, not a regular file, empty, or without permission.
     """
-    kinds = dataset.colorinterp
-    numbers = [number for number, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
-    if ColorInterp.palette in kinds:
-        raise RasterError(
-            f"{path} has a colour table. Expand it: gdal_translate -expand rgb {path.name} rgb.tif"
-        )
-    if set(_RGB) <= set(kinds):
-        bands = tuple(kinds.index(kind) + 1 for kind in _RGB)
-    elif len(numbers) == 1 or len(numbers) >= 3:
-        bands = tuple(numbers[:3])
-    else:
-        raise RasterError(
-            f"{path} has {dataset.count} bands; 1 (grey), 3 (RGB), 4 (RGB and alpha) or more "
-            f"(the first three count) are supported. Pick: gdal_translate -b 1 {path.name} grey.tif"
-        )
-    dtypes = sorted({dataset.dtypes[band - 1] for band in bands})
-    if dtypes not in (["uint8"], ["uint16"]):
-        raise RasterError(
-            f"{path} has {', '.join(dtypes)} samples; uint8 and uint16 are supported. "
-            f"Convert: gdal_translate -ot Byte -scale {path.name} bytes.tif"
-        )
-    return bands
-
-
-def damaged(path: Path, error: Exception) -> RasterError:
-    """The error for pixels that cannot be decoded."""
-    cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
-    return RasterError(f"Damaged or truncated raster {path}: {cause}. Get the file anew.")
-
-
-def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
         regular = path.is_file()
@@ -136,11 +102,17 @@ def _check_file(path: Path) -> None:
         cause = getattr(error, "strerror", None) or str(error)
         raise RasterError(f"Cannot read the raster {str(path)!r}: {cause}.") from error
     if not regular:
-        raise RasterError(f"{path} is not a regular file. Give a GeoTIFF.")
+        raise RasterError(f"{path} is not a regular file. Give a GeoTIFF, MBTiles or PMTiles file.")
     if size == 0:
         raise RasterError(f"Empty raster file (0 bytes): {path}. Get the file anew.")
     if not os.access(path, os.R_OK):
         raise RasterError(f"No permission to read {path}.")
+
+
+def damaged(path: Path, error: Exception) -> RasterError:
+    """The error for pixels that cannot be decoded."""
+    cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
+    return RasterError(f"Damaged or truncated raster {path}: {cause}. Get the file anew.")
 
 
 def _unreadable(path: Path, error: Exception) -> RasterError:

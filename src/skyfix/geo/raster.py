@@ -1,5 +1,6 @@
 """Pixels of a GeoTIFF as 8-bit RGB with a mask of what is valid, window by window."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,39 +12,43 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from skyfix.geo.bands import colour_bands
 from skyfix.geo.crs import GeoReference
-from skyfix.geo.geotiff import RasterError, colour_bands, damaged, georeference, open_geotiff
+from skyfix.geo.geotiff import RasterError, damaged, georeference, open_geotiff
+from skyfix.geo.window import check_window
 
 STRETCH_PERCENT = (2.0, 98.0)
-"""16-bit samples between these percentiles of the whole raster become 0..255."""
+"""Samples of more than 8 bits between these percentiles of the whole raster become 0..255."""
 
 _SAMPLE_PX = 1024
 _WHOLE_READ_PX = 64_000_000
-_EDGE_PX = 1e-6
 
 
 class Raster:
     """An open map: where it lies, and its pixels in windows.
 
-    Grey becomes RGB; bands tagged red, green and blue are taken, without tags the first three;
-    16-bit samples are stretched by one range for the three bands, so colours keep their hue. A
-    pixel is valid when the mask or alpha says so; with nodata values, when any band differs.
+    Grey becomes RGB; which bands are taken says ``colour_bands``; samples other than uint8 are
+    stretched by one range for the three bands, so colours keep their hue. A pixel is valid when
+    the mask or alpha says so; with nodata values, when any band differs; never when a sample is
+    not a number.
 
     Use it as a context manager. One thread at a time may read.
 
     Args:
         path: a local GeoTIFF, north-up, with a CRS.
+        bands: 1-based numbers of the red, green and blue band, or of a grey one; none to let the
+            file's tags decide.
 
     Raises:
         RasterError: unreadable or unfit; the message says why and what to do.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, bands: Sequence[int] = ()) -> None:
         self.path = Path(path)
         self._dataset: DatasetReader = open_geotiff(self.path)
         try:
             self.geo: GeoReference = georeference(self.path, self._dataset)
-            self.bands = colour_bands(self.path, self._dataset)
+            self.bands = colour_bands(self.path, self._dataset, bands)
             self._mask_bands = self._bands_of_mask()
         except RasterError:
             self.close()
@@ -62,16 +67,16 @@ class Raster:
     @property
     def all_valid(self) -> bool:
         """Whether no pixel can be masked."""
-        return not self._mask_bands
+        return not self._mask_bands and not self._real
 
     @cached_property
     def stretch(self) -> tuple[float, float] | None:
-        """The range of 16-bit samples that becomes 0..255; None for 8-bit rasters.
+        """The range of samples that becomes 0..255; None for those that are uint8.
 
         Raises:
             RasterError: the pixels cannot be decoded.
         """
-        if self._dataset.dtypes[self.bands[0] - 1] == "uint8":
+        if self._dtype == np.uint8:
             return None
         try:
             parts = [self._valid_samples(window) for window in self._sample_windows()]
@@ -81,7 +86,8 @@ class Raster:
         if values.size == 0:
             return 0.0, 65535.0
         low, high = np.percentile(values, STRETCH_PERCENT)
-        return float(low), float(max(high, low + 1))
+        least = np.finfo(np.float32).eps * max(abs(low), 1e-30) if self._real else 1.0
+        return float(low), float(max(high, low + least))
 
     def read(
         self,
@@ -104,7 +110,7 @@ class Raster:
         Raises:
             RasterError: the window leaves the raster, or its pixels cannot be decoded.
         """
-        self._check_window(column, row, width, height)
+        check_window(self.path, self.geo, column, row, width, height)
         window = Window(column, row, width, height)
         shrinks = size_px[0] < height and size_px[1] < width
         resampling = Resampling.average if shrinks else Resampling.bilinear
@@ -115,7 +121,7 @@ class Raster:
                 out_shape=(len(self.bands), *size_px),
                 resampling=resampling,
             )
-            valid = self._read_mask(window, size_px)
+            valid = self._read_mask(window, size_px) & self._numbers(samples)
         except RasterioError as error:
             raise damaged(self.path, error) from error
         rgb = cv2.merge([np.ascontiguousarray(band) for band in self._to_rgb8(samples)])
@@ -138,20 +144,13 @@ class Raster:
     ) -> None:
         self.close()
 
-    def _check_window(self, column: float, row: float, width: float, height: float) -> None:
-        inside = (
-            column >= -_EDGE_PX
-            and row >= -_EDGE_PX
-            and width > 0
-            and height > 0
-            and column + width <= self.width_px + _EDGE_PX
-            and row + height <= self.height_px + _EDGE_PX
-        )
-        if not inside:
-            raise RasterError(
-                f"Window {width:g} x {height:g} px at ({column:g}, {row:g}) leaves {self.path}, "
-                f"which has {self.width_px} x {self.height_px} px. Clip the window first."
-            )
+    @cached_property
+    def _dtype(self) -> np.dtype:
+        return np.dtype(self._dataset.dtypes[self.bands[0] - 1])
+
+    @property
+    def _real(self) -> bool:
+        return self._dtype.kind == "f"
 
     def _bands_of_mask(self) -> list[int]:
         flags = [self._dataset.mask_flag_enums[band - 1] for band in self.bands]
@@ -162,16 +161,24 @@ class Raster:
         return list(self.bands)
 
     def _read_mask(self, window: Window, size_px: tuple[int, int]) -> np.ndarray:
-        if self.all_valid:
+        if not self._mask_bands:
             return np.ones(size_px, dtype=bool)
         masks = self._dataset.read_masks(
             self._mask_bands, window=window, out_shape=(len(self._mask_bands), *size_px)
         )
         return (masks > 0).any(axis=0)
 
+    def _numbers(self, samples: np.ndarray) -> np.ndarray:
+        """Where (bands, h, w) samples are numbers, (h, w)."""
+        if not self._real:
+            return np.ones(samples.shape[1:], dtype=bool)
+        return np.isfinite(samples).all(axis=0)
+
     def _to_rgb8(self, samples: np.ndarray) -> list[np.ndarray]:
         if self.stretch is not None:
             low, high = self.stretch
+            if self._real:
+                samples = np.nan_to_num(samples, nan=low, posinf=high, neginf=low)
             scaled = (samples.astype(np.float32) - low) * (255.0 / (high - low))
             samples = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
         return list(samples) if len(samples) == 3 else [samples[0]] * 3
@@ -192,4 +199,5 @@ class Raster:
         samples = self._dataset.read(
             list(self.bands), window=window, out_shape=(len(self.bands), height, width)
         )
-        return samples[:, self._read_mask(window, (height, width))].ravel()
+        shown = self._read_mask(window, (height, width)) & self._numbers(samples)
+        return samples[:, shown].ravel()

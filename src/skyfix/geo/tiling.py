@@ -1,12 +1,14 @@
 """Cutting a map into overlapping square tiles of equal size on the ground."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from skyfix.errors import SkyfixError
 from skyfix.geo.crs import GeoReference, GroundScale
+from skyfix.geo.region import Region
 
 MAX_TILES = 20_000_000
 """A plan above this many tiles is refused: it is a mistake in the sizes or in the raster."""
@@ -20,6 +22,8 @@ holds no more than one line of it in memory, however wide the raster is."""
 
 _SLACK_PX = 0.5
 _DENSE_KNOTS = 4096
+_BATCH_TILES = 2_000_000
+_COLUMNS = ("columns", "rows", "widths", "heights", "panels", "lines")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class TilePlan:
         columns, rows: upper left corners, px, float64 (T,).
         widths, heights: extents, px, float64 (T,); they follow the local ground scale.
         panels, lines: numbers of the panel and of the line, int32 (T,).
+        outside: tiles that would fit into the raster and are left out, outside the region.
     """
 
     geo: GeoReference
@@ -47,6 +52,7 @@ class TilePlan:
     heights: np.ndarray
     panels: np.ndarray
     lines: np.ndarray
+    outside: int = 0
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -66,18 +72,21 @@ class TilePlan:
         )
 
 
-def plan_tiles(geo: GeoReference, tile_m: float, stride_m: float, name: str) -> TilePlan:
-    """Plan all tiles that lie fully inside a raster.
+def plan_tiles(
+    geo: GeoReference, tile_m: float, stride_m: float, name: str, region: Region | None = None
+) -> TilePlan:
+    """Plan all tiles that lie fully inside a raster, with their centre in a region if one is given.
 
     The first tile lies in the upper left corner. Neighbours are ``stride_m`` apart, or up to half
     a pixel less where one more line of tiles then fits; what remains at the right and lower edge
-    is less than a stride wide.
+    is less than a stride wide. A region takes tiles away and moves none.
 
     Args:
         geo: the raster's georeference.
         tile_m: side of a tile, ground metres.
         stride_m: distance between neighbouring tiles, ground metres.
         name: the raster's name for messages.
+        region: where the tiles' centres have to lie; the plan may then be empty.
 
     Raises:
         SkyfixError: sizes that are not positive numbers, too small for the map's pixels, a
@@ -87,49 +96,101 @@ def plan_tiles(geo: GeoReference, tile_m: float, stride_m: float, name: str) -> 
     axis_rows, down_m = _down(geo)
     extent_x_m, extent_y_m = float(_right(geo, geo.height_px / 2)[1][-1]), float(down_m[-1])
     _check_scale(geo, tile_m, stride_m, (extent_x_m, extent_y_m), name)
+    if region is None:
+        _check_count(extent_x_m * extent_y_m / stride_m**2, stride_m, name)
     starts_m = _starts(extent_y_m, tile_m, stride_m, extent_y_m / geo.height_px)
     centre_rows = np.interp(starts_m + tile_m / 2, down_m, axis_rows)
-    lines = [_line(geo, row, tile_m, stride_m) for row in centre_rows]
-    if not any(len(columns) for columns in lines):
+    window = None if region is None else region.window(geo)
+    batches, fitting = [], 0
+    for lines in _line_batches(len(starts_m), extent_x_m / stride_m):
+        columns = [_line(geo, row, tile_m, stride_m) for row in centre_rows[lines]]
+        fitting += sum(map(len, columns))
+        if region is not None:
+            columns = _crossing(columns, centre_rows[lines], window)
+        batch = _windows(geo, tile_m, stride_m, columns, centre_rows[lines], lines.start)
+        batches.append(batch if region is None else _inside(batch, region))
+        _check_count(sum(map(len, batches)), stride_m, name)
+    if not fitting:
         raise SkyfixError(
             f"Raster smaller than one tile: {name} covers {extent_x_m:.1f} x {extent_y_m:.1f} m, "
             f"a tile is {tile_m:g} m. Use smaller tiles or a larger raster."
         )
-    line = np.repeat(np.arange(len(lines), dtype=np.int32), [len(columns) for columns in lines])
-    return _windows(geo, tile_m, stride_m, np.concatenate(lines), centre_rows[line], line)
+    return _joined(batches, fitting)
+
+
+def _line_batches(lines: int, tiles_a_line: float) -> list[slice]:
+    """All lines, so many at once that leaving tiles out keeps the memory of a large map small."""
+    at_once = max(1, int(_BATCH_TILES / max(tiles_a_line, 1.0)))
+    return [slice(first, min(first + at_once, lines)) for first in range(0, lines, at_once)]
 
 
 def _windows(
     geo: GeoReference,
     tile_m: float,
     stride_m: float,
-    centre_columns: np.ndarray,
-    centre_rows: np.ndarray,
-    lines: np.ndarray,
+    lines_of_columns: list[np.ndarray],
+    rows_of_lines: np.ndarray,
+    first_line: int,
 ) -> TilePlan:
+    """Windows of whole lines, given the centres of their tiles."""
+    tiles_of_lines = [len(columns) for columns in lines_of_columns]
+    centre_columns = np.concatenate(lines_of_columns)
+    centre_rows = np.repeat(rows_of_lines, tiles_of_lines)
+    numbers = np.arange(first_line, first_line + len(rows_of_lines), dtype=np.int32)
+    lines = np.repeat(numbers, tiles_of_lines)
     scale = geo.scales.at(centre_columns, centre_rows)
     widths = np.minimum(tile_m / scale.x_m, geo.width_px)
     heights = np.minimum(tile_m / scale.y_m, geo.height_px)
     columns = np.clip(centre_columns - widths / 2, 0.0, geo.width_px - widths)
     rows = np.clip(centre_rows - heights / 2, 0.0, geo.height_px - heights)
-    panels = (columns // (PANEL_TILES * widths.max())).astype(np.int32)
-    order = np.lexsort((columns, lines, panels))
-    panels, lines = panels[order], lines[order]
+    widest = min(tile_m / geo.scales.knots.x_m.min(), geo.width_px)
+    panels = (columns // (PANEL_TILES * widest)).astype(np.int32)
+    # Within a line the columns ascend, and so do the panels.
     starts = np.flatnonzero(np.diff(panels, prepend=-1) | np.diff(lines, prepend=-1))
-    tiles = np.diff(starts, append=len(order))
+    tiles = np.diff(starts, append=len(columns))
     # The middle tile stands for its line: a panel is so narrow that the scale hardly differs.
-    middles = order[starts + tiles // 2]
+    middles = starts + tiles // 2
     return TilePlan(
         geo,
         tile_m,
         stride_m,
-        columns[order],
+        columns,
         np.repeat(rows[middles], tiles),
-        widths[order],
+        widths,
         np.repeat(heights[middles], tiles),
         panels,
         lines,
     )
+
+
+def _crossing(
+    lines_of_columns: list[np.ndarray],
+    rows_of_lines: np.ndarray,
+    window: tuple[float, float, float, float] | None,
+) -> list[np.ndarray]:
+    """The lines, emptied where they do not cross the window: no work is done for those."""
+    top, bottom = (np.inf, -np.inf) if window is None else (window[1], window[3])
+    crosses = (top <= rows_of_lines) & (rows_of_lines <= bottom)
+    return [
+        columns if kept else columns[:0]
+        for columns, kept in zip(lines_of_columns, crosses, strict=True)
+    ]
+
+
+def _inside(plan: TilePlan, region: Region) -> TilePlan:
+    """The tiles with their centre in the region."""
+    kept = region.contains(*plan.centres())
+    return replace(plan, **{name: getattr(plan, name)[kept] for name in _COLUMNS})
+
+
+def _joined(plans: list[TilePlan], fitting: int) -> TilePlan:
+    """One plan of several, in reading order."""
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(plan, name) for plan in plans]) for name in _COLUMNS
+    }
+    order = np.lexsort((joined["columns"], joined["lines"], joined["panels"]))
+    ordered = {name: values[order] for name, values in joined.items()}
+    return replace(plans[0], outside=fitting - len(order), **ordered)
 
 
 def _down(geo: GeoReference) -> tuple[np.ndarray, np.ndarray]:
@@ -192,10 +253,12 @@ def _check_scale(
             f"A stride of {stride_m:g} m is less than a pixel of {name} ({gsd_m:.3g} m/px). "
             "Use a larger stride."
         )
-    expected = extent_m[0] / stride_m * extent_m[1] / stride_m
-    if expected > MAX_TILES:
+
+
+def _check_count(tiles: float, stride_m: float, name: str) -> None:
+    if tiles > MAX_TILES:
         raise SkyfixError(
-            f"{name} covers {extent_m[0] / 1000:.0f} x {extent_m[1] / 1000:.0f} km: a stride of "
-            f"{stride_m:g} m makes about {expected / 1e6:.0f} million tiles, the limit is "
-            f"{MAX_TILES // 1_000_000} million. Use a larger stride or crop the raster."
+            f"{name} is large: a stride of {stride_m:g} m makes about {tiles / 1e6:.0f} million "
+            f"tiles, the limit is {MAX_TILES // 1_000_000} million. Use a larger stride, a region "
+            "of interest (--roi), or crop the raster."
         )

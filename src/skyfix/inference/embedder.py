@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skyfix.errors import SkyfixError
 from skyfix.images import ImageError, read_image
+from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import identity, load, save
 from skyfix.systems.preprocess import Preprocess, normalized, prepared
@@ -46,6 +47,8 @@ class Embedder:
     ) -> None:
         self.system = system if isinstance(system, System) else load(system)
         self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.system.to(self.device).eval()
         self.batch_size = batch_size
         self._identity: str | None = None

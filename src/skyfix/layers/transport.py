@@ -1,7 +1,10 @@
 """Cross-view feature transport of CVFT (Shi et al. 2020, section 3.3)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 ITERATIONS = 20
 SHARPNESS = 100.0
@@ -18,12 +21,46 @@ def sinkhorn(log_kernel: Tensor, iterations: int = ITERATIONS) -> Tensor:
     kernel = log_kernel.double()
     kernel = kernel - kernel.logsumexp(dim=2, keepdim=True)
     start = (kernel - kernel.logsumexp(dim=1, keepdim=True)).exp()
-    columns = torch.ones_like(start[:, 0]).unsqueeze(2)
-    rows = torch.ones_like(start[:, :, :1])
-    for _ in range(iterations - 1):
-        rows = 1 / (start @ columns)
-        columns = 1 / (start.mT @ rows)
-    return (rows * start * columns.mT).to(log_kernel.dtype)
+    scaled: Tensor = _Scaling.apply(start, iterations - 1)
+    return scaled.to(log_kernel.dtype)
+
+
+class _Scaling(torch.autograd.Function):
+    """Rows and columns of ``(N, I, O)`` scaled by turns.
+
+    Every step's share of the gradient is an outer product of two vectors; written out, all of
+    them are summed by one matrix product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, start: Tensor, steps: int) -> Tensor:
+        columns = [torch.ones_like(start[:, :1]).mT]
+        rows = [torch.ones_like(start[:, :, :1])]
+        for _ in range(steps):
+            rows.append(1 / (start @ columns[-1]))
+            columns.append(1 / (start.mT @ rows[-1]))
+        ctx.save_for_backward(start, torch.cat(rows, dim=2), torch.cat(columns, dim=2))
+        return rows[-1] * start * columns[-1].mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        start, rows, columns = ctx.saved_tensors
+        row, column = rows[:, :, -1:], columns[:, :, -1:]
+        by_row, by_column = (gradient * start) @ column, (gradient * start).mT @ row
+        left: list[Tensor] = []
+        right: list[Tensor] = []
+        for step in range(rows.shape[2] - 1, 0, -1):
+            row, column = rows[:, :, step, None], columns[:, :, step, None]
+            by_column = -by_column * column.square()
+            by_row = -(by_row + start @ by_column) * row.square()
+            left += [row, by_row]
+            right += [by_column, columns[:, :, step - 1, None]]
+            by_row, by_column = torch.zeros_like(by_row), start.mT @ by_row
+        direct = rows[:, :, -1:] * gradient * columns[:, :, -1:].mT
+        if not left:
+            return direct, None
+        return torch.baddbmm(direct, torch.cat(left, dim=2), torch.cat(right, dim=2).mT), None
 
 
 class FeatureTransport(nn.Module):

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from skyfix.errors import SkyfixError
 
 Method = Literal["tiles", "registration", "filter", "smoother"]
 """What a position rests on: the tiles alike, the photo registered to the map, or a sequence's
@@ -97,6 +99,25 @@ class Fix:
         if self.time_s is not None:
             value["time_s"] = self.time_s
         return value
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Fix":
+        """The fix that ``to_json`` made ``value`` of; times to the millisecond.
+
+        Raises:
+            SkyfixError: not such a value.
+        """
+        try:
+            read = dict(value)
+            read["candidates"] = tuple(Candidate(**one) for one in read.get("candidates", ()))
+            read["footprint"] = tuple((lon, lat) for lon, lat in read.get("footprint", ()))
+            if "time" in read:
+                read["time"] = datetime.fromisoformat(read["time"])
+            if read.get("method", "tiles") not in get_args(Method):
+                raise ValueError(f"no method {read['method']!r}")
+            return cls(**read)
+        except (TypeError, ValueError) as error:
+            raise SkyfixError(f"Not a fix: {error}. Write it anew with skyfix.") from error
 
 
 def not_located(

@@ -1,6 +1,8 @@
 """Photo in, position out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +10,24 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.nearby import Near
-from skyfix.geo.camera import Pose, centre_on_ground, footprint
-from skyfix.geo.ground import offset
+from skyfix.geo.camera import Pose
 from skyfix.inference import Embedder
+from skyfix.localize.calibration import Calibration, read_calibration
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
-from skyfix.localize.posterior import Estimate
-from skyfix.localize.prepare import Prepared, Scale, prepare, prepare_many
+from skyfix.localize.prepare import (
+    HEADINGS,
+    Photo,
+    Prepared,
+    Scale,
+    prepare,
+    prepare_many,
+    prepare_or_say,
+)
+from skyfix.localize.refine import Refiner
 from skyfix.localize.scales import Scores, scored
+from skyfix.localize.verdict import Finding, fix_of, of_registration, of_tiles
 from skyfix.progress import counting
-
-MIN_CONFIDENCE = 0.5
-"""Below this a photo counts as not located: the position is more likely wrong than right."""
 
 MIN_TILES = 10
 """With fewer tiles a good score cannot be told from a lucky one."""
@@ -33,7 +41,9 @@ def locate(
     heading_deg: float | None = None,
     near: Near | None = None,
     k: int = 5,
+    headings: int = HEADINGS,
     embedder: Embedder | None = None,
+    register: bool = True,
 ) -> Fix:
     """Find where a photo was taken.
 
@@ -44,19 +54,23 @@ def locate(
         heading_deg: short for ``Pose(heading_deg=...)``.
         near: (lon, lat, radius_m): the ground point at the photo's centre lies in this circle.
         k: how many candidates to name.
+        headings: directions that are tried where the heading is unknown; the best is the fix's.
         embedder: the gallery's embedder, if there already is one.
+        register: compare photos of known pitch, altitude and field of view with the map itself,
+            which is far more exact and takes about a second. The map's files have to be where
+            they were when the gallery was built; if not, the fix rests on the tiles.
 
     Returns:
-        The fix; ``located`` is False, with a reason, where the photo cannot be placed. Its
-        confidence takes for granted that the photo was taken over the gallery.
+        The fix; ``located`` is False, with a reason, where the photo cannot be placed.
 
     Raises:
         SkyfixError: the photo cannot be read, the camera does not look at the ground, both
-            ``pose`` and ``heading_deg`` are given, or the embedder is not the gallery's.
+            ``pose`` and ``heading_deg`` are given, ``k`` or ``headings`` is out of range, or the
+            embedder is not the gallery's.
     """
     if pose is not None and heading_deg is not None:
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = Locator(gallery, embedder, near, k, headings, register)
     known = pose or Pose(heading_deg=heading_deg)
     return locator.fixes([prepare(photo, known, locator.scales)])[0]
 
@@ -68,7 +82,9 @@ def locate_many(
     poses: Sequence[Pose | None] | None = None,
     near: Near | None = None,
     k: int = 5,
+    headings: int = HEADINGS,
     embedder: Embedder | None = None,
+    register: bool = True,
 ) -> list[Fix]:
     """``locate`` for many photos, in batches, with a progress bar.
 
@@ -76,7 +92,7 @@ def locate_many(
 
     Args:
         photos: paths of drone photos.
-        gallery, near, k, embedder: as for ``locate``.
+        gallery, near, k, headings, embedder, register: as for ``locate``.
         poses: what is known of the camera, one for each photo.
 
     Raises:
@@ -85,7 +101,7 @@ def locate_many(
     known = [pose or Pose() for pose in poses or [None] * len(photos)]
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
-    locator = _Locator(gallery, embedder, near, k)
+    locator = Locator(gallery, embedder, near, k, headings, register)
     prepared = prepare_many(zip(photos, known, strict=True), locator.scales)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
@@ -95,41 +111,126 @@ def locate_many(
     return fixes
 
 
-class _Locator:
+class Locator:
+    """``locate`` in steps, for sequences: prepare, embed, score the tiles, find, decide.
+
+    Args:
+        gallery, near, k, embedder, headings, register: as for ``locate``.
+        calibration: how sure fixes are; by default the gallery's own.
+
+    Attributes:
+        gallery, embedder: as given, or the gallery's own.
+        scales: what patches have to be like, for each of the gallery's tile sizes.
+
+    Raises:
+        SkyfixError: k below 1, or the embedder is not the gallery's.
+    """
+
     def __init__(
-        self, gallery: Gallery, embedder: Embedder | None, near: Near | None, k: int
+        self,
+        gallery: Gallery,
+        embedder: Embedder | None = None,
+        near: Near | None = None,
+        k: int = 5,
+        headings: int = HEADINGS,
+        register: bool = True,
+        calibration: Calibration | None = None,
     ) -> None:
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 candidate.")
         self.embedder = embedder or gallery.embedder()
         gallery.require(self.embedder.identity)
+        self.gallery = gallery
+        input_px = self.embedder.input_px
         self.scales = [
-            Scale(one.tile_m, one.stride_m, self.embedder.input_px) for one in gallery.scales
+            Scale(one.tile_m, one.stride_m, input_px, headings, register) for one in gallery.scales
         ]
-        self._gallery, self._near, self._k = gallery, near, k
+        self._near, self._k = near, k
         self._matchers = [Matcher(layer, near) for layer in gallery.layers]
+        self._refiner = Refiner(gallery) if register else None
+        self._calibration = calibration or read_calibration(gallery.path, gallery.identity)
 
-    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
-        """Fixes of prepared photos, their patches embedded together."""
+    def around(self, near: Near | None) -> "Locator":
+        """The same locator, searching only within ``near``, or everywhere without it."""
+        other = copy(self)
+        other._near = near
+        other._matchers = [matcher.around(near) for matcher in self._matchers]
+        return other
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(T,) gallery rows that are searched, size by size."""
+        sizes = zip(self.gallery.layers, self._matchers, strict=True)
+        return np.concatenate([layer.rows[matcher.rows] for layer, matcher in sizes])
+
+    def prepare(self, photo: Photo, pose: Pose) -> Prepared:
+        """A photo, or a frame in memory, as patches; what is wrong with it becomes the reason."""
+        return prepare_or_say(photo, pose, self.scales)
+
+    def embed(self, group: Sequence[Prepared]) -> list[list[np.ndarray]]:
+        """Descriptors of prepared photos, embedded together: (P, D) for each view of each."""
         pixels = [patch.pixels for photo in group for view in photo.views for patch in view]
         known_m = [photo.pose.altitude_m for photo in group for view in photo.views for _ in view]
         altitude_m = np.array([np.nan if m is None else m for m in known_m])
         descriptors = iter(self.embedder.embed(pixels, "drone", altitude_m=altitude_m))
-        fixes = []
-        for photo in group:
-            views = [np.array([next(descriptors) for _ in view]) for view in photo.views]
-            rows = sum(len(self._matchers[size].rows) for size in photo.fits)
-            reason = photo.reason or _refusal(self._gallery, self._near, rows)
-            fixes.append(not_located(photo.photo, reason) if reason else self._fix(photo, views))
-        return fixes
+        return [
+            [np.array([next(descriptors) for _ in view]) for view in photo.views] for photo in group
+        ]
 
-    def _fix(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> Fix:
-        scores = scored([self._matchers[size] for size in photo.fits], photo.views, descriptors)
-        found, candidates = scores.found, self._candidates(scores)
-        if found.confidence < MIN_CONFIDENCE:
-            reason = f"No place stands out: confidence {found.confidence:.2f}."
-            return not_located(photo.photo, reason, candidates, found.confidence)
-        return _located(photo, found, candidates)
+    def scores(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> np.ndarray:
+        """Scores (V, T) of each tile being the one under the photo's centre.
+
+        The tiles are those of ``rows``, of the sizes that the photo fits. One row a heading
+        tried, in standard deviations above the mean of the size's tiles; one row of zeros for a
+        photo that has no patches. ``posterior`` makes the best of each column probabilities.
+        """
+        matchers = self._matchers_of(photo)
+        if not photo.views:
+            return np.zeros((1, _rows(matchers)))
+        views = list(zip(photo.views, descriptors, strict=True))
+        by_size = [
+            np.stack([matcher.scores(patches, rows) for patches, rows in views])
+            for matcher in matchers
+        ]
+        return np.concatenate(by_size, axis=1)
+
+    def find(self, photo: Prepared, view_scores: np.ndarray) -> Finding | Fix:
+        """What speaks for a position; a fix that says no where nothing can.
+
+        Args:
+            photo: prepared.
+            view_scores: (V, T), see ``scores``.
+        """
+        matchers = self._matchers_of(photo)
+        if reason := photo.reason or _refusal(self.gallery, self._near, _rows(matchers)):
+            return not_located(photo.photo, reason)
+        best_scores = view_scores.max(axis=0)
+        heading_deg = photo.headings_deg[int(view_scores.max(axis=1).argmax())]
+        scores = scored(matchers, best_scores)
+        tiles_say = of_tiles(scores, self._candidates(scores), heading_deg)
+        if self._refiner is None or photo.ground is None:
+            return tiles_say
+        turn_deg = heading_deg if photo.pose.heading_deg is None else 0.0
+        # With a known geometry one size fits.
+        registered, place_scores = self._refiner.register(photo, matchers[0], best_scores, turn_deg)
+        if registered is None:
+            return replace(tiles_say, remark=self._refiner.why_not)
+        return of_registration(photo, registered, place_scores, tiles_say)
+
+    def fix(self, photo: Prepared, view_scores: np.ndarray) -> Fix:
+        """What the scores (V, T) of a prepared photo say about its position."""
+        found = self.find(photo, view_scores)
+        return fix_of(photo, found, self._calibration) if isinstance(found, Finding) else found
+
+    def fixes(self, group: Sequence[Prepared]) -> list[Fix]:
+        """Fixes of prepared photos, their patches embedded together."""
+        return [
+            self.fix(photo, self.scores(photo, descriptors))
+            for photo, descriptors in zip(group, self.embed(group), strict=True)
+        ]
+
+    def _matchers_of(self, photo: Prepared) -> list[Matcher]:
+        return [self._matchers[size] for size in photo.fits]
 
     def _candidates(self, found: Scores) -> tuple[Candidate, ...]:
         best = np.argsort(-found.scores, kind="stable")[: self._k]
@@ -142,6 +243,10 @@ class _Locator:
             )
             for row in best
         )
+
+
+def _rows(matchers: Sequence[Matcher]) -> int:
+    return sum(len(matcher.rows) for matcher in matchers)
 
 
 def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
@@ -160,31 +265,6 @@ def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:
             f"{remedy}."
         )
     return ""
-
-
-def _located(photo: Prepared, found: Estimate, candidates: tuple[Candidate, ...]) -> Fix:
-    camera: tuple[float | None, float | None] = (None, None)
-    outline: tuple[tuple[float, float], ...] = ()
-    if photo.pose.is_complete:
-        east_m, north_m = -centre_on_ground(photo.pose)
-        lon, lat = offset(found.lon, found.lat, east_m, north_m)
-        camera = float(lon), float(lat)
-        corners = offset(lon, lat, *footprint(photo.pose, *photo.size_px).T)
-        outline = tuple(zip(*(values.tolist() for values in corners), strict=True))
-    return Fix(
-        photo=photo.photo,
-        located=True,
-        lon=found.lon,
-        lat=found.lat,
-        accuracy_m=found.accuracy_m,
-        accuracy_95_m=found.accuracy_95_m,
-        confidence=found.confidence,
-        candidates=candidates,
-        camera_lon=camera[0],
-        camera_lat=camera[1],
-        footprint=outline,
-        heading_deg=photo.pose.heading_deg,
-    )
 
 
 def _groups(prepared: Iterable[Prepared], patches: int) -> Iterator[list[Prepared]]:

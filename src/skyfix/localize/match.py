@@ -1,6 +1,7 @@
 """Scores of a photo's patches against every tile that could be under its centre."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
@@ -39,6 +40,14 @@ class Matcher:
         self._moved: dict[tuple[float, float], np.ndarray] = {}
         every = np.linspace(0, len(gallery) - 1, min(len(gallery), _BACKGROUND)).astype(int)
         self._background = gallery.descriptors_of(every)
+
+    def around(self, near: Near | None) -> "Matcher":
+        """The same matcher for another part of the gallery, without preparing it anew."""
+        other = copy(self)
+        lon, lat = self._gallery.tiles.lon, self._gallery.tiles.lat
+        other._near, other._moved = near, {}
+        other.rows = np.arange(len(lon)) if near is None else rows_near(lon, lat, near)
+        return other
 
     def scores(self, patches: Sequence[Patch], descriptors: np.ndarray) -> np.ndarray:
         """Joint score (T,) of each of ``rows`` being the tile under the photo's centre.

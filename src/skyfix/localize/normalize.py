@@ -5,7 +5,8 @@ What is known about the camera decides how far this goes:
 - nothing: the central square as it is, the photo's top taken for north;
 - the heading: the photo turned so that north is up;
 - pitch, altitude and field of view too: the ground plane rectified to the gallery's scale and
-  cut into patches of one tile's size, half a tile apart, over all the ground in the photo.
+  cut into patches of one tile's size, half a tile apart, over all the ground in the photo;
+- altitude and field of view without the pitch: the same, the camera taken to look straight down.
 """
 
 import math

@@ -50,7 +50,7 @@ def read_poses(path: Path | str) -> PoseTable:
     """
     path = Path(path)
     by_file: dict[str, tuple[Pose, int]] = {}
-    for number, row in _rows(path):
+    for number, row in read_rows(path, COLUMNS, "poses file"):
         file = (row["file"] or "").strip()
         if not file:
             raise SkyfixError(f"{path} row {number}: the file column is empty. Name the photo.")
@@ -59,39 +59,55 @@ def read_poses(path: Path | str) -> PoseTable:
             raise SkyfixError(
                 f"{path} row {number}: {file} is already in row {by_file[key][1]}. Keep one."
             )
-        by_file[key] = (_pose(row, f"{path} row {number} ({file})"), number)
+        by_file[key] = (pose_of_row(row, f"{path} row {number} ({file})"), number)
     return PoseTable(path, by_file)
 
 
-def _rows(path: Path) -> Sequence[tuple[int, dict[str, str | None]]]:
+def read_rows(
+    path: Path, columns: Sequence[str], what: str
+) -> Sequence[tuple[int, dict[str, str | None]]]:
+    """Rows of a CSV that has at least ``columns``, each with its line number.
+
+    Raises:
+        SkyfixError: no such file, not CSV, or a column missing; ``what`` names the file.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, restkey="")
             names = [name.strip() for name in reader.fieldnames or ()]
-            missing = [name for name in COLUMNS if name not in names]
+            missing = [name for name in columns if name not in names]
             if missing:
                 raise SkyfixError(
                     f"{path}: column {', '.join(missing)} missing. "
-                    f"The first row must hold {','.join(COLUMNS)}; cells may be empty."
+                    f"The first row must hold {','.join(columns)}; cells may be empty."
                 )
             reader.fieldnames = names
             return [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
-        raise SkyfixError(f"No poses file {path}. Check the path.") from None
+        raise SkyfixError(f"No {what} {path}. Check the path.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SkyfixError(f"Cannot read the poses file {path}: {error}. Save it as CSV.") from error
+        raise SkyfixError(f"Cannot read the {what} {path}: {error}. Save it as CSV.") from error
 
 
-def _pose(row: dict[str, str | None], where: str) -> Pose:
-    values = {name: _number(row, name, where) for name in COLUMNS[1:]}
-    roll_deg = _number(row, "roll_deg", where)
+def pose_of_row(row: dict[str, str | None], where: str) -> Pose:
+    """The pose in a row; missing columns and empty cells are unknown.
+
+    Raises:
+        SkyfixError: a value that is no number or out of range, naming ``where``.
+    """
+    values = {name: number_of(row, name, where) for name in COLUMNS[1:]}
     try:
-        return Pose(**values, roll_deg=roll_deg or 0.0)
+        return Pose(**values, roll_deg=number_of(row, "roll_deg", where))
     except SkyfixError as error:
         raise SkyfixError(f"{where}: {error}") from None
 
 
-def _number(row: dict[str, str | None], name: str, where: str) -> float | None:
+def number_of(row: dict[str, str | None], name: str, where: str) -> float | None:
+    """The number in a cell; None where it is empty or there is no such column.
+
+    Raises:
+        SkyfixError: not a number, naming ``where``.
+    """
     text = (row.get(name) or "").strip()
     if not text:
         return None

@@ -13,11 +13,14 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.geo.camera import Pose
 from skyfix.images import read_image
+from skyfix.localize.ground_view import GroundView, ground_view
 from skyfix.localize.normalize import Patch, patches
 from skyfix.localize.scales import fitting
 
 HEADINGS = 8
-"""Directions, evenly spaced from north, that are tried for a photo of unknown heading."""
+"""Directions that are tried for a photo of unknown heading, unless told otherwise."""
+
+MAX_HEADINGS = 360
 
 MIN_COVERAGE = 0.1
 """A photo that shows less than this part of a tile cannot be told from other ground."""
@@ -26,7 +29,26 @@ MIN_CONTRAST = 2.0
 """Photos in which every channel varies less (standard deviation, 0..255) show nothing."""
 
 _TURNED_MARGIN, _RECTIFIED_MARGIN = 2, 4
-_Job = tuple[Path | str, Pose]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photo that is decoded already, such as a frame of a video.
+
+    Attributes:
+        name: what fixes call it.
+        pixels: (H, W, 3) uint8 RGB.
+    """
+
+    name: str
+    pixels: np.ndarray
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Photo = Path | str | Picture
+_Job = tuple[Photo, Pose]
 
 
 @dataclass(frozen=True)
@@ -37,11 +59,23 @@ class Scale:
         tile_m: side on the ground, metres.
         stride_m: distance between neighbouring tiles of the gallery, metres.
         input_px: (height, width) of the embedder's input.
+        headings: directions that are tried for a photo of unknown heading, evenly spaced from
+            north.
+        register: whether photos of known geometry get a ground view for registration.
+
+    Raises:
+        SkyfixError: no headings, or more than ``MAX_HEADINGS``.
     """
 
     tile_m: float
     stride_m: float
     input_px: tuple[int, int]
+    headings: int = HEADINGS
+    register: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.headings <= MAX_HEADINGS:
+            raise SkyfixError(f"{self.headings} headings. Try 1 to {MAX_HEADINGS}.")
 
     @property
     def step_m(self) -> float:
@@ -56,42 +90,51 @@ class Prepared:
     Attributes:
         photo: path, as given.
         pose: what is known.
-        size_px: (width, height), possibly reduced; (0, 0) without patches.
-        views: one list of patches for each heading tried.
+        size_px: (width, height), possibly reduced; (0, 0) if it could not be read.
+        headings_deg: the headings tried; the pose's alone where it is known.
+        views: one list of patches for each heading.
         fits: which of the tile sizes they are to be compared with.
         reason: why the photo cannot be placed; empty if it can.
+        ground: the ground in the photo, for registration; None without geometry.
     """
 
     photo: str
     pose: Pose
     size_px: tuple[int, int] = (0, 0)
+    headings_deg: tuple[float, ...] = ()
     views: tuple[list[Patch], ...] = ()
     fits: tuple[int, ...] = (0,)
     reason: str = ""
+    ground: GroundView | None = None
 
 
-def prepare(photo: Path | str, pose: Pose, scales: Sequence[Scale]) -> Prepared:
+def prepare(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
     """Read and normalize one photo for the tile size that it fits.
 
     Raises:
         SkyfixError: it cannot be read, or the camera does not look at the ground.
     """
-    margin = _RECTIFIED_MARGIN if pose.has_geometry else _TURNED_MARGIN
+    assumed = straight_down(pose)
+    margin = _RECTIFIED_MARGIN if assumed.has_geometry else _TURNED_MARGIN
     least_px = margin * max(scales[0].input_px)
-    pixels = np.asarray(read_image(photo, shortest_px=least_px))
+    if isinstance(photo, Picture):
+        pixels = photo.pixels
+    else:
+        pixels = np.asarray(read_image(photo, shortest_px=least_px))
     if float(cv2.meanStdDev(pixels)[1].max()) < MIN_CONTRAST:
-        return Prepared(str(photo), pose, reason="The photo is featureless.")
-    if not pose.has_geometry:
+        size_px = pixels.shape[1], pixels.shape[0]
+        return Prepared(str(photo), pose, size_px, reason="The photo is featureless.")
+    if not assumed.has_geometry:
         pixels = _shrunk(pixels, least_px)
-    fits = fitting(pose, (pixels.shape[1], pixels.shape[0]), [one.tile_m for one in scales])
+    size_px = pixels.shape[1], pixels.shape[0]
+    fits = fitting(pose, size_px, [one.tile_m for one in scales])
     scale = scales[fits[0]]
-    headings = (
-        360.0 / HEADINGS * np.arange(HEADINGS) if pose.heading_deg is None else [pose.heading_deg]
-    )
+    every = 360.0 / scale.headings * np.arange(scale.headings)
+    headings = every.tolist() if pose.heading_deg is None else [pose.heading_deg]
     views = tuple(
         patches(
             pixels,
-            replace(pose, heading_deg=float(heading)),
+            replace(assumed, heading_deg=heading),
             scale.tile_m,
             scale.step_m,
             scale.input_px,
@@ -106,7 +149,19 @@ def prepare(photo: Path | str, pose: Pose, scales: Sequence[Scale]) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    return Prepared(str(photo), pose, (pixels.shape[1], pixels.shape[0]), views, fits)
+    ground = ground_view(pixels, pose) if scale.register and pose.has_geometry else None
+    return Prepared(str(photo), pose, size_px, tuple(headings), views, fits, ground=ground)
+
+
+def straight_down(pose: Pose) -> Pose:
+    """The pose to normalize with: where only the pitch lacks, the camera is taken to look down.
+
+    Altitude and field of view then give the photo its scale, which is worth more than the error
+    of a camera some degrees off the vertical. The camera's place is not derived from it.
+    """
+    if pose.pitch_deg is not None or None in (pose.altitude_m, pose.hfov_deg):
+        return pose
+    return replace(pose, pitch_deg=-90.0)
 
 
 def prepare_many(jobs: Iterable[_Job], scales: Sequence[Scale]) -> Iterator[Prepared]:
@@ -115,14 +170,15 @@ def prepare_many(jobs: Iterable[_Job], scales: Sequence[Scale]) -> Iterator[Prep
     waiting: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
-            waiting.append(pool.submit(_prepare_or_say, photo, pose, scales))
+            waiting.append(pool.submit(prepare_or_say, photo, pose, scales))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _prepare_or_say(photo: Path | str, pose: Pose, scales: Sequence[Scale]) -> Prepared:
+def prepare_or_say(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
+    """``prepare``; what it would raise becomes the reason."""
     try:
         return prepare(photo, pose, scales)
     except SkyfixError as error:

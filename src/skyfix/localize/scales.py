@@ -5,7 +5,6 @@ well, or the smallest there is. For a photo of unknown ground size every size is
 each is scored against its own background, and all tiles together make one posterior.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ import numpy as np
 
 from skyfix.geo.camera import Pose, centre_on_ground
 from skyfix.localize.match import Matcher
-from skyfix.localize.normalize import Patch
 from skyfix.localize.posterior import Estimate, estimate, posterior
 from skyfix.localize.rectify import is_shown, square_grid
 
@@ -43,10 +41,8 @@ def fitting(pose: Pose, photo_px: tuple[int, int], tiles_m: Sequence[float]) -> 
         return (0,)
     if pose.altitude_m is None or pose.hfov_deg is None:
         return tuple(range(len(tiles_m)))
-    if pose.pitch_deg is None:
-        shown_m = _square_side_m(pose.altitude_m, pose.hfov_deg, photo_px)
-        return (int(np.argmin(np.abs(np.log(np.asarray(tiles_m) / shown_m)))),)
-    posed = Pose(0.0, pose.pitch_deg, pose.altitude_m, pose.hfov_deg, pose.roll_deg)
+    pitch_deg = -90.0 if pose.pitch_deg is None else pose.pitch_deg
+    posed = Pose(0.0, pitch_deg, pose.altitude_m, pose.hfov_deg, pose.roll_deg)
     covered = [
         index
         for index, tile_m in enumerate(tiles_m)
@@ -64,6 +60,7 @@ class Scores:
         ids: (S,) of the tiles.
         scores: (S,) standard deviations above the background of the tile's size.
         found: where the photo's centre lies.
+        tile_m: side of the tiles that say so, metres.
     """
 
     lon: np.ndarray
@@ -71,36 +68,24 @@ class Scores:
     ids: np.ndarray
     scores: np.ndarray
     found: Estimate
+    tile_m: float
 
 
-def scored(
-    matchers: Sequence[Matcher], views: Sequence[list[Patch]], descriptors: Sequence[np.ndarray]
-) -> Scores:
-    """Compare a photo's views with tiles of one size or several.
+def scored(matchers: Sequence[Matcher], scores: np.ndarray) -> Scores:
+    """What the scores of tiles of one size or several say.
 
     Args:
         matchers: one for each size that fits; at least one has rows.
-        views: patches for each heading tried.
-        descriptors: of the same, each (P, D).
+        scores: (S,) of their rows, one size after the other.
     """
-    by_size = [
-        np.max(
-            [
-                matcher.scores(patches, rows)
-                for patches, rows in zip(views, descriptors, strict=True)
-            ],
-            axis=0,
-        )
-        for matcher in matchers
-    ]
-    scores = np.concatenate(by_size)
+    bounds = np.cumsum([len(one.rows) for one in matchers])[:-1]
     lon, lat, ids = (
         np.concatenate([getattr(one.tiles, name)[one.rows] for one in matchers])
         for name in ("lon", "lat", "id")
     )
-    likely, best = _posterior(matchers, by_size)
+    likely, best = _posterior(matchers, np.split(scores, bounds))
     found = estimate(lon, lat, likely, best.tile_m / 2, best.stride_m)
-    return Scores(lon, lat, ids, scores, found)
+    return Scores(lon, lat, ids, scores, found, best.tile_m)
 
 
 def _posterior(
@@ -122,12 +107,6 @@ def _posterior(
     bounds = np.cumsum([len(scores) for scores in by_size])[:-1]
     held = [part.sum() for part in np.split(likely, bounds)]
     return likely, matchers[int(np.argmax(held))]
-
-
-def _square_side_m(altitude_m: float, hfov_deg: float, photo_px: tuple[int, int]) -> float:
-    """Ground side of a photo's central square, seen from straight above."""
-    width_m = 2 * altitude_m * math.tan(math.radians(hfov_deg) / 2)
-    return width_m * min(photo_px) / photo_px[0]
 
 
 def _coverage(pose: Pose, photo_px: tuple[int, int], tile_m: float) -> float:

@@ -1,5 +1,7 @@
 """Small pictures that reports are put together from, and the colours of right and wrong."""
 
+import base64
+import io
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +17,18 @@ _WIDEST = 4
 _HEAT_MAP = "inferno"
 _COLDEST = 0.2
 _PHOTO_SHARE = 0.35
+
+
+def data_uri(image: Image.Image, form: str = "JPEG", quality: int = 85) -> str:
+    """An image as an address that holds it, for pages without outside references."""
+    stream = io.BytesIO()
+    image.save(stream, form, quality=quality)
+    return encoded(stream.getvalue(), form)
+
+
+def encoded(data: bytes, form: str) -> str:
+    """The same of an image file's bytes."""
+    return f"data:image/{form.lower()};base64,{base64.b64encode(data).decode()}"
 
 
 def square_cell(image: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ from skyfix.files import atomic_path
 from skyfix.gallery import Gallery
 from skyfix.gallery.layer import Layer
 from skyfix.geo.crs import wrap_deg
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import open_map
 from skyfix.geo.tiling import plan_tiles
 from skyfix.outputs.page import Page
 
@@ -139,9 +139,10 @@ def _mosaic(
     picture = np.full((frame.height_px, frame.width_px, 3), _EMPTY, np.uint8)
     side = layer.tile_m * frame.px_per_m
     rows = _spread(x, y, side / 2)
-    every = layer.rows if isinstance(layer, Layer) else np.arange(len(layer))
-    bare = gallery.thumbnail_px == 0
-    pictures = [_GREY] * len(rows) if bare else map(np.asarray, gallery.thumbnails(every[rows]))
+    bare = not gallery.has_thumbnails
+    pictures = (
+        [_GREY] * len(rows) if bare else map(np.asarray, gallery.thumbnails(layer.rows[rows]))
+    )
     for row, thumbnail in zip(rows, pictures, strict=True):
         heading_deg = float(layer.tiles.heading_deg[row])
         _paste(picture, thumbnail, (float(x[row]), float(y[row])), side, heading_deg)
@@ -186,12 +187,12 @@ def _paste(
 def _skipped(gallery: Gallery, layer: Gallery | Layer) -> np.ndarray:
     """(lon, lat) of planned tiles that were left out, (S, 2), of sources that can be read."""
     found = [np.empty((0, 2))]
-    counts = gallery.info().source_counts
+    counts, region = gallery.info().source_counts, gallery.region
     for index, source in enumerate(gallery.sources):
-        if counts[index].planned == counts[index].kept or not Path(source.path).is_file():
+        if counts[index].planned == counts[index].kept or not Path(source.path).exists():
             continue
-        with Raster(source.path) as raster:
-            plan = plan_tiles(raster.geo, layer.tile_m, layer.stride_m, source.path)
+        with open_map(source.path, source.bands) as raster:
+            plan = plan_tiles(raster.geo, layer.tile_m, layer.stride_m, source.path, region)
         mine = layer.tiles.source == index
         kept = {*zip(layer.tiles.column_px[mine], layer.tiles.row_px[mine], strict=True)}
         windows = zip(plan.columns, plan.rows, strict=True)

@@ -1,6 +1,5 @@
 """A report as one self-contained HTML file."""
 
-import base64
 import html
 import io
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image
 
 from skyfix.files import write_text
-from skyfix.outputs.cells import NEAR, RIGHT, WRONG, is_upright
+from skyfix.outputs.cells import NEAR, RIGHT, WRONG, data_uri, encoded, is_upright
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -159,17 +158,15 @@ class Page:
 
 
 def _figure(shown: Shown) -> str:
-    data = io.BytesIO()
     kinds: list[str] = [] if shown.frame == "plain" else [shown.frame]
     if isinstance(shown.picture, Image.Image):
-        shown.picture.save(data, "JPEG", quality=85)
-        form = "jpeg"
+        source = data_uri(shown.picture)
         if not is_upright(shown.picture):
             kinds.append("wide" if shown.picture.width < 3 * shown.picture.height else "widest")
     else:
+        data = io.BytesIO()
         shown.picture.savefig(data, format="png", dpi=110, bbox_inches="tight")
-        form = "png"
-    source = f"data:image/{form};base64,{base64.b64encode(data.getvalue()).decode()}"
+        source = encoded(data.getvalue(), "png")
     text = html.escape(shown.caption, quote=True)
     named = f' class="{" ".join(kinds)}"' if kinds else ""
     return (

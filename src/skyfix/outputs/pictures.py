@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from skyfix.gallery import Gallery
 from skyfix.geo.ground import distance_m
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import open_map
 from skyfix.images import read_image
 from skyfix.localize import Fix
 from skyfix.outputs.cells import CELL_PX, RIGHT, WRONG, square_cell
@@ -46,7 +46,7 @@ def match_strip(fix: Fix, gallery: Gallery, truth: LonLat, within_m: float) -> I
 
 def fixes_on_map(map_path: Path, fixes: Sequence[Fix], truths: Sequence[LonLat]) -> Figure:
     """The map with every true ground point, and a line from it to the fix."""
-    with Raster(map_path) as raster:
+    with open_map(map_path) as raster:
         scale = max(raster.width_px, raster.height_px) / _MAP_PX
         size = (round(raster.height_px / scale), round(raster.width_px / scale))
         picture, _ = raster.read(0, 0, raster.width_px, raster.height_px, size)

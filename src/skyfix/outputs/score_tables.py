@@ -134,7 +134,8 @@ def _add_published(
     number = {note: index for index, note in enumerate(notes, start=1)}
     page.subheading(f"Published figures of {system}")
     page.table(
-        ["direction", "system", "backbone", "input [px]", *metrics, "source", "notes"],
+        ["direction", "system", "backbone", "input [px]", *map(_with_unit, metrics), "source",
+         "notes"],
         [
             [row.direction, row.form, row.backbone or "not known", row.input_px or "not known",
              *(f"{row.values[name]:.2f}" if name in row.values else "" for name in metrics),

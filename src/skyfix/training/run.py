@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from skyfix.errors import SkyfixError
 from skyfix.inference.embedder import choose_device
+from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import save
 from skyfix.systems.preprocess import normalized
@@ -57,6 +58,8 @@ class Run:
         asked: dict[str, Any],
     ) -> None:
         cuda = choose_device(device).type == "cuda"
+        if not cuda:
+            keep_freed_memory()
         self._accelerator = Accelerator(
             cpu=not cuda,
             mixed_precision="fp16" if cuda else "no",
