@@ -121,7 +121,7 @@ def _found(
     jobs = [(shot.path, KNOWLEDGE[known](shot.pose)) for shot in shots]
     return [
         Found(shot, replace(prepared, views=(), ground=None), _finding(locator, prepared))
-        for shot, prepared in zip(shots, prepare_many(jobs, locator.scale), strict=True)
+        for shot, prepared in zip(shots, prepare_many(jobs, locator.scales), strict=True)
     ]
 
 
@@ -135,7 +135,7 @@ def latency(shots: Sequence[Shot], opened: Gallery, embedder: Embedder) -> dict[
     spent: dict[str, list[float]] = {"read and rectify": [], "tiles": [], "registration": []}
     for number, shot in enumerate(shots):
         start = time.perf_counter()
-        prepared = prepare(shot.path, shot.pose, locator.scale)
+        prepared = prepare(shot.path, shot.pose, locator.scales)
         ready = time.perf_counter()
         _finding(locator, replace(prepared, ground=None))
         tiles = time.perf_counter()

@@ -91,7 +91,7 @@ def build_arguments(source: Path, out: Path, checkpoint: Path) -> list[str]:
         (["locate", "--gallery", "nowhere"], "PHOTOS requires an argument"),
         (["locate", "a.jpg"], "--gallery"),
         (["track", "a.mp4"], "--gallery"),
-        (["track", "a.mp4", "--gallery", "nowhere", "--resume"], "--out"),
+        (["track", "a.mp4", "--gallery", "nowhere", "--resume"], "--record"),
         (["track", "a.mp4", "--gallery", "g", "--telemetry", "a.srt"], "No telemetry file a.srt"),
         (["fly"], "fly"),
         (["train", "--lr"], "--lr"),

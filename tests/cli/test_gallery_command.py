@@ -1,10 +1,12 @@
-"""`skyfix gallery build` from map tiles, within a region, and of chosen bands."""
+"""`skyfix gallery` from build to map; map tiles, regions and chosen bands."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyramids import cut_tiles, encoded, write_folder, write_pmtiles
 from rasters import texture, write_map
 
@@ -51,7 +53,7 @@ def test_a_folder_of_tiles_within_a_region(
     region, out = square(tmp_path / "area.geojson", tiles, 300), tmp_path / "g"
     run(tiles, out, checkpoint, "--roi", region)
     told = " ".join(capsys.readouterr().out.split())
-    counts = json.loads((out / "gallery.json").read_text())["counts"]
+    (counts,) = json.loads((out / "gallery.json").read_text())["contents"]["counts"]
     assert f"{counts['kept']} tiles in" in told
     assert f"{counts['outside_region']} outside the region" in told
     assert 0 < counts["kept"] < counts["outside_region"]
@@ -104,3 +106,38 @@ def test_what_cannot_be_built_ends_in_one_line(
     ):
         assert because in complaint(capsys, source, out, checkpoint, *options)
     assert not out.exists()
+
+
+def test_a_gallery_s_life(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: object) -> str:
+        main(["gallery", *map(str, arguments)])
+        return " ".join(capsys.readouterr().out.split())
+
+    def refused(*arguments: object) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main(["gallery", *map(str, arguments)])
+        said = capsys.readouterr()
+        assert stopped.value.code == 2 and said.err.count("\n") == 1, said.err
+        return said.out + said.err
+
+    systems.save(systems.create("imagenet", input_px=64), tmp_path / "system")
+    west = write_map(tmp_path / "west.tif", texture(300, 300), pixel=1.0)
+    east = write_map(
+        tmp_path / "east.tif", texture(300, 300, seed=1), origin=(500_300, 5e6), pixel=1.0
+    )
+    out = tmp_path / "g"
+    sizes = ["--tile-m", 100, "--tile-m", 200, "--stride-m", 100, "--stride-m", 100]
+    built = run("build", west, "--out", out, "--system", tmp_path / "system", *sizes)
+    assert built.startswith("13 tiles in")
+    assert "has 26 tiles" in run("add", out, east, "--device", "cpu")
+    assert "already" in run("add", out, east, "--device", "cpu")
+    facts = run("info", out)
+    assert "100 m, 100 m" in facts and "200 m, 100 m" in facts
+    assert "26 tiles read, 0 warnings" in run("verify", out)
+    run("map", out, "--out", tmp_path / "map.png")
+    assert Image.open(tmp_path / "map.png").width > 500
+    assert "has 13 tiles" in run("remove", out, "west.tif")
+    assert "no source west.tif" in refused("remove", out, "west.tif")
+    assert "No source given" in refused("remove", out)
+    shutil.rmtree(out / "system")
+    assert "is damaged (1 findings)" in refused("verify", out)

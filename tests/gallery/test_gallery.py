@@ -15,6 +15,7 @@ from rasters import texture, write_map
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
+from skyfix.gallery.scales import Scale
 from skyfix.inference import Embedder
 
 
@@ -32,7 +33,7 @@ def refused(path: Path, because: str) -> None:
 
 def test_info_states_the_facts(gallery: Gallery, map_path: Path) -> None:
     info = Gallery.open(gallery.path).info()
-    assert (info.tiles, info.tile_m, info.stride_m) == (len(gallery), TILE_M, STRIDE_M)
+    assert (info.tiles, info.scales) == (len(gallery), (Scale(TILE_M, STRIDE_M),))
     assert (info.dimensions, info.system, info.identity) == (48, "mean-colours", "c01005")
     assert [source.path for source in info.sources] == [str(map_path)]
     stored = sum(entry.stat().st_size for entry in gallery.path.rglob("*") if entry.is_file())
@@ -111,7 +112,7 @@ def test_bytes_changed_inside_a_data_file_give_one_line(copied: Path) -> None:
 def test_missing_rows_are_noticed(copied: Path) -> None:
     manifest = copied / "gallery.json"
     content = json.loads(manifest.read_text())
-    content["counts"]["kept"] += 1
+    content["contents"]["counts"][0]["kept"] += 1
     manifest.write_text(json.dumps(content))
     refused(copied, "tiles instead of")
 

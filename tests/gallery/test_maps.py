@@ -11,6 +11,7 @@ from rasters import texture, write_map
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
+from skyfix.gallery.verify import verify_gallery
 from skyfix.geo.maps import open_map
 
 ZOOM, FIRST = 19, (139_772, 215_520)
@@ -188,7 +189,8 @@ def test_a_gallery_of_an_earlier_version_still_opens(maps: dict[str, Path], tmp_
     gallery = build(maps["geotiff"], tmp_path / "g")
     path = gallery.path / "gallery.json"
     content = json.loads(path.read_text())
-    del content["region"], content["counts"]["outside_region"], content["sources"][0]["bands"]
+    (counts,) = content["contents"]["counts"]
+    del content["region"], counts["outside_region"], content["sources"][0]["bands"]
     path.write_text(json.dumps(content))
     again = Gallery.open(gallery.path)
     assert len(again) == len(gallery) and again.sources[0].bands == ()
@@ -200,3 +202,57 @@ def test_a_broken_tile_stops_the_build_with_its_name(tmp_path: Path) -> None:
     tiles[ZOOM, FIRST[0] + 1, FIRST[1] + 1] = tiles[ZOOM, *FIRST][:900]
     path = write_pmtiles(tmp_path / "m.pmtiles", tiles)
     refused(f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1} of .*m.pmtiles", path, tmp_path / "g")
+
+
+def test_maps_added_later_are_cut_within_the_same_region(
+    maps: dict[str, Path], tmp_path: Path
+) -> None:
+    region = area(tmp_path / "area.geojson", maps["tiles"], (300, 200, 700, 600))
+    both = build([maps["tiles"], maps["pmtiles"]], tmp_path / "both", region=region)
+    grown = build(maps["tiles"], tmp_path / "grown", region=region)
+    region.unlink()
+    grown = grown.add(maps["pmtiles"], MeanColours())
+    np.testing.assert_array_equal(grown.tiles.id, both.tiles.id)
+    assert grown.info().source_counts == both.info().source_counts
+    assert grown.info().source_counts[1].outside_region > 0
+    other = write_map(tmp_path / "other.tif", texture(200, 200))
+    with pytest.raises(SkyfixError, match="does not touch the imagery"):
+        grown.add(other, MeanColours())
+    kept = grown.path / "region.geojson"
+    area(kept, maps["tiles"], (200, 200, 700, 600))
+    with pytest.raises(SkyfixError, match="not the region that the gallery was built within"):
+        grown.add(maps["mbtiles"], MeanColours())
+    kept.unlink()
+    assert "region.geojson" in verify_gallery(grown.path).damage[0]
+
+
+def test_maps_are_added_with_chosen_bands(tmp_path: Path) -> None:
+    pixels = texture(400, 200, 5)
+    paths = [
+        write_map(tmp_path / f"{name}.tif", part, origin=origin, photometric="MINISBLACK")
+        for name, part, origin in (
+            ("west", pixels[:, :, :200], (5e5, 5e6)),
+            ("east", pixels[:, :, 200:], (500_100, 5e6)),
+        )
+    ]
+    both = build(paths, tmp_path / "both", bands=(5, 2, 3))
+    grown = build(paths[0], tmp_path / "grown", bands=(5, 2, 3))
+    grown = grown.add(paths[1], MeanColours(), bands=(5, 2, 3))
+    assert grown.sources == both.sources
+    np.testing.assert_array_equal(grown.descriptors, both.descriptors)
+
+
+def test_pyramids_are_looked_up_when_a_gallery_is_checked(tmp_path: Path) -> None:
+    tiles = cut_tiles(np.moveaxis(texture(512, 512), 0, 2), ZOOM, FIRST)
+    paths = [
+        write_folder(tmp_path / "tiles", tiles),
+        write_pmtiles(tmp_path / "m.pmtiles", tiles),
+    ]
+    gallery = build(paths, tmp_path / "g")
+    assert verify_gallery(gallery.path).warnings == []
+    tile = paths[0] / str(ZOOM) / str(FIRST[0]) / f"{FIRST[1]}.png"
+    tile.write_bytes(tile.read_bytes()[:-1])
+    paths[1].unlink()
+    warnings = verify_gallery(gallery.path).warnings
+    assert len(warnings) == 2
+    assert "changed" in warnings[0] and "moved or deleted" in warnings[1]

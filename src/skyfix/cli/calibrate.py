@@ -32,10 +32,10 @@ def calibrate(gallery: Path, /, *, photos: Path, device: str = "auto") -> None:
     labelled = read_labelled(photos)
     opened = Gallery.open(gallery)
     done = fit(opened, labelled, opened.embedder(device=device))
-    right = done.errors_m <= opened.tile_m / 2
+    right = done.errors_m <= done.reach_m
     show(
         f"Fitted to {done.calibration.photos} photos, {done.passed_over} gave no evidence. "
-        f"{right.mean():.0%} are within {opened.tile_m / 2:g} m, mean confidence "
+        f"{right.mean():.0%} are within half a tile, mean confidence "
         f"{done.confidence.mean():.2f}; median error {np.median(done.errors_m):.1f} m, "
         f"{(done.errors_m[right] <= done.radii_95_m[right]).mean():.0%} of these within their "
         "95 % radius."

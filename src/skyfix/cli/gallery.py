@@ -1,4 +1,4 @@
-"""`skyfix gallery build|info`."""
+"""`skyfix gallery build|add|remove|info|verify|map`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,10 @@ from rich import print as show
 from rich.table import Table
 
 from skyfix.cli.numbers import band_numbers
+from skyfix.errors import SkyfixError
 
 if TYPE_CHECKING:
+    from skyfix.gallery.manifest import Counts
     from skyfix.gallery.sources import Source
 
 app = App(name="gallery", help="Build and inspect galleries of satellite tiles.")
@@ -22,8 +24,8 @@ def build(
     *,
     out: Path,
     system: str,
-    tile_m: float,
-    stride_m: float,
+    tile_m: tuple[float, ...],
+    stride_m: tuple[float, ...] | None = None,
     roi: Path | None = None,
     bands: str | None = None,
     device: str = "auto",
@@ -48,9 +50,11 @@ def build(
     system
         Checkpoint folder of a trained system, or one with built-in weights (imagenet).
     tile_m
-        Side of a tile in metres on the ground; about what a photo shows.
+        Side of a tile in metres on the ground; about what a photo shows. Give it several times
+        for tiles of several sizes, where photos are taken from several heights.
     stride_m
-        Distance between neighbouring tiles in metres on the ground.
+        Distance between neighbouring tiles in metres on the ground, one for each tile size; a
+        quarter of the size by default.
     roi
         GeoJSON file with a region of interest in WGS84; only tiles whose centre lies in its
         polygons are made.
@@ -80,6 +84,62 @@ def build(
 
 
 @app.command
+def add(gallery: Path, /, *sources: Path, bands: str | None = None, device: str = "auto") -> None:
+    """Add satellite imagery to a gallery.
+
+    Killed at any moment it leaves the gallery as it was; run again, it goes on where it was.
+
+    Example: `skyfix gallery add gallery east.tif`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    sources
+        Maps as for `skyfix gallery build`; what is in the gallery already is left out. Of a
+        gallery with a region of interest only tiles inside it are added.
+    bands
+        Bands of the GeoTIFFs that are red, green and blue, as for `skyfix gallery build`.
+    device
+        auto, cpu or cuda.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.change import add_sources
+
+    chosen = band_numbers(bands)
+    report = add_sources(gallery, sources, Gallery.open(gallery).embedder(device=device), chosen)
+    for source in report.already:
+        show(f"{source.path} is in {gallery} already.")
+    show(
+        f"{report.embedded} tiles embedded in {report.seconds:.1f} s; {gallery} has "
+        f"{report.counts.kept} tiles."
+    )
+
+
+@app.command
+def remove(gallery: Path, /, *sources: str) -> None:
+    """Remove imagery and its tiles from a gallery.
+
+    Example: `skyfix gallery remove gallery east.tif`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    sources
+        Rasters as `skyfix gallery info` lists them, or their file names.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.change import remove_sources
+
+    if not sources:
+        raise SkyfixError("No source given. `skyfix gallery info` lists them.")
+    for source in remove_sources(gallery, sources):
+        show(f"{source.path} is no longer in {gallery}.")
+    show(f"{gallery} has {len(Gallery.open(gallery))} tiles.")
+
+
+@app.command
 def info(gallery: Path, /) -> None:
     """Show what a gallery holds.
 
@@ -97,17 +157,66 @@ def info(gallery: Path, /) -> None:
     table = Table(show_header=False)
     for name, value in (
         ("tiles", f"{facts.tiles}"),
-        ("tile, stride", f"{facts.tile_m:g} m, {facts.stride_m:g} m"),
+        ("tile, stride", "\n".join(f"{s.tile_m:g} m, {s.stride_m:g} m" for s in facts.scales)),
         ("system", f"{facts.system} ({facts.identity})"),
         ("descriptor", f"{facts.dimensions} dimensions"),
         ("lon, lat", f"{west:.6f} to {east:.6f}, {south:.6f} to {north:.6f}"),
         ("size", f"{facts.size_bytes / 1e6:.1f} MB"),
-        ("sources", "\n".join(map(_source_line, facts.sources))),
+        ("sources", "\n".join(map(_source_line, facts.sources, facts.source_counts))),
     ):
         table.add_row(name, value)
     show(table)
 
 
-def _source_line(source: "Source") -> str:
+@app.command
+def verify(gallery: Path, /) -> None:
+    """Read all of a gallery and compare it with its description; exits with 2 if damaged.
+
+    Example: `skyfix gallery verify gallery`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.gallery.verify import verify_gallery
+
+    found = verify_gallery(gallery)
+    if not found.damage:
+        try:
+            Gallery.open(gallery).embedder(device="cpu")
+        except SkyfixError as error:
+            found.damage.append(str(error))
+    for text in found.warnings:
+        show(f"warning: {text}")
+    for text in found.damage:
+        show(f"damage: {text}")
+    if found.damage:
+        raise SkyfixError(f"{gallery} is damaged ({len(found.damage)} findings). Build it anew.")
+    show(f"{gallery} is sound: {found.tiles} tiles read, {len(found.warnings)} warnings.")
+
+
+@app.command(name="map")
+def coverage(gallery: Path, /, *, out: Path) -> None:
+    """Draw what a gallery covers and what was left out.
+
+    Example: `skyfix gallery map gallery --out coverage.png`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    out
+        Picture (.png) or page (.html) to write.
+    """
+    from skyfix.gallery import Gallery
+    from skyfix.outputs.coverage import write_coverage
+
+    write_coverage(Gallery.open(gallery), out)
+    show(f"Wrote {out}.")
+
+
+def _source_line(source: "Source", counts: "Counts") -> str:
     bands = f" (bands {', '.join(map(str, source.bands))})" if source.bands else ""
-    return f"{source.path}{bands}"
+    return f"{source.path}: {counts.kept} tiles{bands}"

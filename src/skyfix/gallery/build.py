@@ -1,29 +1,29 @@
 """Building a gallery: rasters -> tiles -> descriptors, resumable at any moment."""
 
-import shutil
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
-
-import numpy as np
+from typing import TypeVar
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece, cut_pieces
 from skyfix.gallery.fragment import Fragment
-from skyfix.gallery.lock import sole_writer
-from skyfix.gallery.manifest import MANIFEST_FILE, Counts, Manifest
+from skyfix.gallery.manifest import MANIFEST_FILE, Contents, Counts, Manifest
+from skyfix.gallery.place import Place, place_of
+from skyfix.gallery.scales import Scale, as_scales
 from skyfix.gallery.sources import Source, check_distinct, describe, list_rasters
-from skyfix.gallery.store import Progress, TileWriter
+from skyfix.gallery.store import Progress, TileWriter, tidy
+from skyfix.gallery.system import TileEmbedder, keep_system
+from skyfix.gallery.within import keep_region
 from skyfix.geo.maps import open_map
 from skyfix.geo.region import Region
 from skyfix.geo.tiling import MAX_TILES, TilePlan, plan_tiles
 from skyfix.progress import counting
-from skyfix.views import View
 
-SYSTEM_FOLDER = "system"
 THUMBNAIL_PX = 128
 MAX_THUMBNAIL_PX = 1024
 
@@ -37,31 +37,9 @@ MAX_COMMITS = 256
 Item = TypeVar("Item")
 
 
-class TileEmbedder(Protocol):
-    """What a build needs of ``skyfix.inference.Embedder``."""
-
-    @property
-    def dimensions(self) -> int:
-        """Length D of a descriptor."""
-
-    @property
-    def input_px(self) -> tuple[int, int]:
-        """(height, width) of its input."""
-
-    @property
-    def identity(self) -> str:
-        """Digest of weights, arguments and preprocessing."""
-
-    def embed(self, images: Sequence[np.ndarray], view: View) -> np.ndarray:
-        """Unit descriptors (N, D) float32 of images (H, W, 3) uint8."""
-
-    def save(self, folder: Path | str) -> None:
-        """Write a checkpoint folder."""
-
-
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did.
+    """What a build, or an addition, did.
 
     Attributes:
         counts: planned, kept and skipped tiles of the whole gallery.
@@ -83,8 +61,8 @@ def build_gallery(
     sources: Path | str | Sequence[Path | str],
     out: Path | str,
     embedder: TileEmbedder,
-    tile_m: float,
-    stride_m: float,
+    tile_m: float | Sequence[float],
+    stride_m: float | Sequence[float] | None = None,
     thumbnail_px: int = THUMBNAIL_PX,
     region: Path | str | None = None,
     bands: Sequence[int] = (),
@@ -99,8 +77,9 @@ def build_gallery(
         sources: maps that ``open_map`` opens, or folders of such files.
         out: the gallery's folder, new or begun with the same arguments.
         embedder: makes the descriptors; its checkpoint is kept in ``out/system``.
-        tile_m: side of a tile, ground metres.
-        stride_m: distance between neighbouring tiles, ground metres.
+        tile_m: side of a tile, ground metres; several for tiles of several sizes.
+        stride_m: distance between neighbouring tiles, ground metres, one for each size; None
+            for a quarter of the size.
         thumbnail_px: side of the stored thumbnails; 0 for none.
         region: a GeoJSON file with polygons; only tiles whose centre lies inside are made.
         bands: of GeoTIFFs, 1-based numbers of the red, green and blue band, or of a grey one.
@@ -110,102 +89,147 @@ def build_gallery(
             holds other files, another build is writing to it, it cannot be written, or no tile
             shows anything.
     """
-    started, out = time.monotonic(), Path(out)
+    started, place = time.monotonic(), place_of(out)
     if not 0 <= thumbnail_px <= MAX_THUMBNAIL_PX:
         raise SkyfixError(f"thumbnail_px is {thumbnail_px}. Give 0 to {MAX_THUMBNAIL_PX}.")
+    scales = as_scales(tile_m, stride_m)
     paths = list_rasters(sources)
     within = None if region is None else Region.read(region)
     asked = Manifest(
         embedder.identity,
         embedder.dimensions,
         embedder.input_px,
-        float(tile_m),
-        float(stride_m),
+        scales,
         thumbnail_px,
-        _describe_all(paths, bands),
-        region=None if within is None else within.fingerprint,
+        describe_all(paths, bands),
+        None if within is None else within.fingerprint,
     )
-    begun = _begun(out, asked)
-    if begun is not None and begun.state == "complete" and begun.counts is not None:
-        return BuildReport(begun.counts, 0, time.monotonic() - started)
-    plans = _plan_all(paths, asked.sources, tile_m, stride_m, within)
-    with sole_writer(out):
+    begun = _begun(place, asked)
+    if begun is not None and begun.contents is not None:
+        return BuildReport(Counts.total(begun.contents.counts), 0, time.monotonic() - started)
+    jobs = plan_all(paths, asked.sources, scales, within)
+    with place.sole_writer():
         # Another process may have begun, or finished, between the look and the lock.
-        if _begun(out, asked) is None:
-            asked.write(out)
-        _keep_system(embedder, out)
-        build = _Build(asked, plans, paths, embedder, out)
-        counts = build.run()
-        replace(asked, state="complete", counts=counts).write(out)
-    return BuildReport(counts, build.embedded, time.monotonic() - started)
+        if _begun(place, asked) is None:
+            asked.write(place)
+        keep_system(embedder, place)
+        if within is not None:
+            keep_region(within, place)
+        numbers = tuple(range(len(paths)))
+        filling = Filling(asked, jobs, numbers, embedder, place)
+        counts = filling.run()
+        tidy(place)
+        replace(asked, contents=Contents(filling.version, numbers, counts)).write(place)
+    return BuildReport(Counts.total(counts), filling.embedded, time.monotonic() - started)
 
 
-class _Build:
+@dataclass(frozen=True)
+class Job:
+    """Tiles of one size out of one raster.
+
+    Attributes:
+        raster: its index.
+        path: its file.
+        plan: the tiles.
+    """
+
+    raster: int
+    path: Path
+    plan: TilePlan
+
+
+class Filling:
+    """A run that embeds the tiles of some rasters and stores them.
+
+    Args:
+        manifest: the parameters; its sources are the rasters.
+        jobs: all their tiles.
+        numbers: what stored tiles call each raster.
+        embedder: makes the descriptors.
+        place: the gallery.
+        base: version of the dataset to add to; None to begin it.
+
+    Attributes:
+        embedded: tiles embedded by this run.
+    """
+
     def __init__(
         self,
         manifest: Manifest,
-        plans: list[TilePlan],
-        paths: list[Path],
+        jobs: Sequence[Job],
+        numbers: Sequence[int],
         embedder: TileEmbedder,
-        out: Path,
+        place: Place,
+        base: int | None = None,
     ) -> None:
-        self._manifest, self._plans, self._paths = manifest, plans, paths
-        self._embedder, self._out = embedder, out
-        self._writer = TileWriter(out, embedder.dimensions)
-        self._planned = sum(map(len, plans))
+        self._manifest, self._jobs, self._numbers = manifest, jobs, numbers
+        self._embedder = embedder
+        start = Progress.start(_digest(manifest, numbers, base), len(numbers))
+        self._writer = TileWriter(place, manifest.dimensions, start, base)
+        self._planned = sum(len(job.plan) for job in jobs)
         self._commit_tiles = max(COMMIT_TILES, self._planned // MAX_COMMITS)
         self.embedded = 0
 
-    def run(self) -> Counts:
+    @property
+    def version(self) -> int:
+        """Of the dataset, as it is now."""
+        return self._writer.version
+
+    def run(self) -> tuple[Counts, ...]:
+        """Embed and store what is left to do; counts of each raster.
+
+        Raises:
+            SkyfixError: no tile shows anything, or the place cannot be written.
+        """
         progress, pending = self._writer.progress, self._new_fragment()
         with counting("Tiles", self._planned, "tiles", done=progress.done) as counter:
-            for source, plan, piece in one_ahead(self._pieces(progress.done)):
-                progress = Progress(
-                    progress.done + piece.planned,
-                    progress.skipped_nodata + piece.nodata,
-                    progress.skipped_featureless + piece.featureless,
+            for job, piece in one_ahead(self._pieces(progress.done)):
+                progress = progress.after(
+                    job.raster, piece.planned, piece.nodata, piece.featureless
                 )
                 if piece.images:
                     descriptors = self._embedder.embed(piece.images, "satellite")
-                    pending.add(source, plan, piece, descriptors)
+                    pending.add(job.raster, job.plan, piece, descriptors)
                 if len(pending) >= self._commit_tiles:
                     self._commit(pending, progress)
                     pending = self._new_fragment()
                 counter.advance(piece.planned)
         if len(pending):
             self._commit(pending, progress)
-        if self._writer.rows == 0:
+        return self._counts(progress)
+
+    def _counts(self, progress: Progress) -> tuple[Counts, ...]:
+        planned, outside = [0] * len(self._numbers), [0] * len(self._numbers)
+        for job in self._jobs:
+            planned[job.raster] += len(job.plan)
+            outside[job.raster] += job.plan.outside
+        kept = [self._writer.kept(number) for number in self._numbers] if self._writer.rows else []
+        if not any(kept):
             raise SkyfixError(
-                f"Nothing to see in {', '.join(path.name for path in self._paths[:3])}: of "
-                f"{self._planned} tiles {progress.skipped_nodata} are nodata and "
-                f"{progress.skipped_featureless} featureless. Use other imagery."
+                f"Nothing to see in {', '.join(job.path.name for job in self._jobs[:3])}: of "
+                f"{self._planned} tiles {sum(progress.nodata)} are nodata and "
+                f"{sum(progress.featureless)} featureless. Use other imagery."
             )
-        self._writer.finish()
-        return Counts(
-            self._planned,
-            self._writer.rows,
-            progress.skipped_nodata,
-            progress.skipped_featureless,
-            sum(plan.outside for plan in self._plans),
-        )
+        facts = zip(planned, kept, progress.nodata, progress.featureless, outside, strict=True)
+        return tuple(Counts(*each) for each in facts)
 
     def _new_fragment(self) -> Fragment:
-        return Fragment(self._manifest.sources, self._manifest.dimensions)
+        return Fragment(self._manifest.sources, self._numbers, self._manifest.dimensions)
 
     def _commit(self, fragment: Fragment, progress: Progress) -> None:
         self._writer.append(fragment.columns(), progress)
         self.embedded += len(fragment)
 
-    def _pieces(self, done: int) -> Iterator[tuple[int, TilePlan, Piece]]:
-        for source, (path, plan) in enumerate(zip(self._paths, self._plans, strict=True)):
-            start, done = min(done, len(plan)), max(done - len(plan), 0)
-            if start == len(plan):
+    def _pieces(self, done: int) -> Iterator[tuple[Job, Piece]]:
+        for job in self._jobs:
+            start, done = min(done, len(job.plan)), max(done - len(job.plan), 0)
+            if start == len(job.plan):
                 continue
-            with open_map(path, self._manifest.sources[source].bands) as raster:
+            with open_map(job.path, self._manifest.sources[job.raster].bands) as raster:
                 for piece in cut_pieces(
-                    raster, plan, start, self._manifest.input_px, self._manifest.thumbnail_px
+                    raster, job.plan, start, self._manifest.input_px, self._manifest.thumbnail_px
                 ):
-                    yield source, plan, piece
+                    yield job, piece
 
 
 def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -217,7 +241,8 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
 
 
-def _describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]:
+def describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]:
+    """Facts of maps; a SkyfixError where one is unfit or two have the same content."""
     described = []
     for path in paths:
         with open_map(path, bands) as raster:
@@ -226,56 +251,50 @@ def _describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]
     return tuple(described)
 
 
-def _plan_all(
+def plan_all(
     paths: list[Path],
     sources: Sequence[Source],
-    tile_m: float,
-    stride_m: float,
+    scales: Sequence[Scale],
     region: Region | None,
-) -> list[TilePlan]:
-    plans: list[TilePlan] = []
-    for path, source in zip(paths, sources, strict=True):
+) -> list[Job]:
+    """All tiles of maps, map by map, small tiles first.
+
+    Raises:
+        SkyfixError: too many tiles, sizes that do not suit a map, or a region without tiles.
+    """
+    jobs: list[Job] = []
+    for index, (path, source) in enumerate(zip(paths, sources, strict=True)):
         with open_map(path, source.bands) as raster:
-            plans.append(plan_tiles(raster.geo, tile_m, stride_m, str(path), region))
-    planned = sum(map(len, plans))
+            for scale in scales:
+                plan = plan_tiles(raster.geo, scale.tile_m, scale.stride_m, str(path), region)
+                jobs.append(Job(index, path, plan))
+    planned = sum(len(job.plan) for job in jobs)
     if region is not None and planned == 0:
-        raise region.misses([plan.geo for plan in plans])
+        raise region.misses([job.plan.geo for job in jobs])
     if planned > MAX_TILES:
         raise SkyfixError(
             f"The rasters make {planned / 1e6:.0f} million tiles, the limit is "
             f"{MAX_TILES // 1_000_000} million. Use a larger stride or several galleries."
         )
-    return plans
+    return jobs
 
 
-def _begun(out: Path, asked: Manifest) -> Manifest | None:
+def _digest(manifest: Manifest, numbers: Sequence[int], base: int | None) -> str:
+    """Names a run, so that only the same one goes on where it was killed."""
+    rasters = [[source.fingerprint, source.bands] for source in manifest.sources]
+    does = [rasters, list(numbers), base]
+    return hashlib.blake2b(json.dumps(does).encode(), digest_size=12).hexdigest()
+
+
+def _begun(place: Place, asked: Manifest) -> Manifest | None:
     """The manifest of an earlier run with the same arguments; None where there is nothing yet."""
-    if (out / MANIFEST_FILE).exists():
-        begun = Manifest.read(out)
-        begun.require_same(asked, out)
+    entries = place.entries()
+    if MANIFEST_FILE in entries:
+        begun = Manifest.read(place)
+        begun.require_same(asked, place)
         return begun
-    if out.exists() and not out.is_dir():
-        raise SkyfixError(f"{out} is a file. Choose a new folder for the gallery.")
-    if out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir()):
+    if any(not name.startswith(".") for name in entries):
         raise SkyfixError(
-            f"{out} holds files that are not a gallery. Choose a new or an empty folder."
+            f"{place.uri} holds files that are not a gallery. Choose a new or an empty folder."
         )
     return None
-
-
-def _keep_system(embedder: TileEmbedder, out: Path) -> None:
-    """Save the checkpoint; the folder gets its name when it is whole."""
-    partial = out / f".{SYSTEM_FOLDER}.partial"
-    try:
-        if not (out / SYSTEM_FOLDER).is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-            embedder.save(partial)
-            partial.rename(out / SYSTEM_FOLDER)
-    except SkyfixError:
-        raise
-    except Exception as error:
-        # safetensors reports a full disk by an exception of its own.
-        raise SkyfixError(
-            f"Cannot write {out / SYSTEM_FOLDER}: {error}. Free space, then run the same command "
-            "again."
-        ) from error

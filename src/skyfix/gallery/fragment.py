@@ -16,12 +16,13 @@ class Fragment:
     """Tiles that will be stored in one commit.
 
     Args:
-        sources: the gallery's rasters.
+        sources: the rasters.
+        numbers: what stored tiles call each of them.
         dimensions: length D of a descriptor.
     """
 
-    def __init__(self, sources: Sequence[Source], dimensions: int) -> None:
-        self._sources, self._dimensions = sources, dimensions
+    def __init__(self, sources: Sequence[Source], numbers: Sequence[int], dimensions: int) -> None:
+        self._sources, self._numbers, self._dimensions = sources, numbers, dimensions
         self._parts: list[dict[str, pa.Array]] = []
         self._tiles = 0
 
@@ -49,7 +50,7 @@ class Fragment:
             )
         prefix = self._sources[source].fingerprint[:12]
         self._parts.append(
-            _places(source, prefix, plan, piece.kept)
+            _places(self._numbers[source], prefix, plan, piece.kept)
             | {
                 "descriptor": _half_precision(descriptors),
                 "thumbnail": pa.array(piece.thumbnails, pa.binary()),
@@ -64,7 +65,7 @@ class Fragment:
         }
 
 
-def _places(source: int, prefix: str, plan: TilePlan, kept: np.ndarray) -> dict[str, pa.Array]:
+def _places(number: int, prefix: str, plan: TilePlan, kept: np.ndarray) -> dict[str, pa.Array]:
     columns, rows = plan.columns[kept], plan.rows[kept]
     widths, heights = plan.widths[kept], plan.heights[kept]
     lon, lat = plan.centres(kept)
@@ -76,7 +77,7 @@ def _places(source: int, prefix: str, plan: TilePlan, kept: np.ndarray) -> dict[
     ]
     return {
         "id": pa.array(ids, pa.string()),
-        "source": pa.array(np.full(len(kept), source), pa.int32()),
+        "source": pa.array(np.full(len(kept), number), pa.int32()),
         "lon": pa.array(lon),
         "lat": pa.array(lat),
         "size_m": pa.array(np.full(len(kept), plan.tile_m)),

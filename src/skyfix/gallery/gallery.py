@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +11,20 @@ import numpy as np
 from PIL import Image
 
 from skyfix.errors import SkyfixError
-from skyfix.files import read_json
-from skyfix.gallery.build import (
-    SYSTEM_FOLDER,
-    THUMBNAIL_PX,
-    BuildReport,
-    TileEmbedder,
-    build_gallery,
-)
+from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
+from skyfix.gallery.change import add_sources, remove_sources
+from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.nearby import Near, rows_near
+from skyfix.gallery.place import place_of, read_json
+from skyfix.gallery.scales import Scale
 from skyfix.gallery.search import Matches, nearest
 from skyfix.gallery.sources import Source
 from skyfix.gallery.store import TileReader
+from skyfix.gallery.system import DESCRIPTION_FILE, SYSTEM_FOLDER, TileEmbedder
 from skyfix.gallery.tiles import Tiles
+from skyfix.gallery.within import kept_region
+from skyfix.geo.region import Region
 
 if TYPE_CHECKING:
     from skyfix.inference import Embedder
@@ -42,7 +42,7 @@ class GalleryInfo:
 
     Attributes:
         tiles: number of tiles.
-        tile_m, stride_m: ground metres.
+        scales: tile sizes and strides, ground metres, small tiles first.
         dimensions: length D of a descriptor.
         system: name of the system.
         identity: digest of its weights, arguments and preprocessing.
@@ -50,11 +50,11 @@ class GalleryInfo:
         size_bytes: size on disk.
         counts: planned, kept and skipped tiles.
         sources: the rasters.
+        source_counts: the counts of each.
     """
 
     tiles: int
-    tile_m: float
-    stride_m: float
+    scales: tuple[Scale, ...]
     dimensions: int
     system: str
     identity: str
@@ -62,6 +62,7 @@ class GalleryInfo:
     size_bytes: int
     counts: Counts
     sources: tuple[Source, ...]
+    source_counts: tuple[Counts, ...]
 
 
 class Gallery:
@@ -74,14 +75,13 @@ class Gallery:
 
     def __init__(self, path: Path | str, report: BuildReport | None = None) -> None:
         self.path, self.report = Path(path), report
-        self._manifest = Manifest.read(self.path)
-        if self._manifest.state != "complete" or self._manifest.counts is None:
-            raise SkyfixError(
-                f"The gallery {self.path} is incomplete: its build was interrupted or still runs. "
-                "Run the same build command again to finish it."
-            )
-        self._counts = self._manifest.counts
-        self._reader = TileReader(self.path, self._counts.kept, self._manifest.dimensions)
+        self._place = place_of(path)
+        self._manifest = Manifest.read(self._place)
+        self._contents = contents = self._manifest.require_complete(self._place)
+        self._counts = Counts.total(contents.counts)
+        self._reader = TileReader(
+            self._place, contents.version, self._counts.kept, self._manifest.dimensions
+        )
 
     @classmethod
     def open(cls, path: Path | str) -> "Gallery":
@@ -98,8 +98,8 @@ class Gallery:
         sources: Path | str | Sequence[Path | str],
         out: Path | str,
         embedder: TileEmbedder,
-        tile_m: float,
-        stride_m: float,
+        tile_m: float | Sequence[float],
+        stride_m: float | Sequence[float] | None = None,
         thumbnail_px: int = THUMBNAIL_PX,
         region: Path | str | None = None,
         bands: Sequence[int] = (),
@@ -113,18 +113,65 @@ class Gallery:
         )
         return cls(out, report)
 
+    def add(
+        self,
+        sources: Path | str | Sequence[Path | str],
+        embedder: TileEmbedder | None = None,
+        bands: Sequence[int] = (),
+    ) -> "Gallery":
+        """Add maps and open the gallery anew; see ``add_sources``.
+
+        Args:
+            sources: maps, or folders of them.
+            embedder: the gallery's, if there already is one.
+            bands: of GeoTIFFs, as for ``build``.
+        """
+        report = add_sources(self.path, sources, embedder or self.embedder(), bands)
+        return Gallery(self.path, report)
+
+    def remove(self, names: Sequence[Path | str]) -> "Gallery":
+        """Remove rasters, by path or file name, and open the gallery anew."""
+        remove_sources(self.path, names)
+        return Gallery(self.path)
+
     def __len__(self) -> int:
         return self._counts.kept
 
     @property
+    def scales(self) -> tuple[Scale, ...]:
+        """Tile sizes, small ones first; ``tiles.size_m`` tells those of a size."""
+        return self._manifest.scales
+
+    @property
     def tile_m(self) -> float:
-        """Side of a tile, ground metres."""
-        return self._manifest.tile_m
+        """Side of a tile, ground metres; a SkyfixError where there are several sizes."""
+        return self._only_scale.tile_m
 
     @property
     def stride_m(self) -> float:
-        """Distance between neighbouring tiles, ground metres."""
-        return self._manifest.stride_m
+        """Distance between neighbouring tiles, ground metres; a SkyfixError as ``tile_m``."""
+        return self._only_scale.stride_m
+
+    @cached_property
+    def layers(self) -> "tuple[Gallery | Layer, ...]":
+        """The tiles of each of ``scales``; the gallery itself where there is but one."""
+        if len(self.scales) == 1:
+            return (self,)
+        return tuple(Layer(self, scale) for scale in self.scales)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(T,) of all tiles; what ``Layer.rows`` is of a layer."""
+        return np.arange(len(self))
+
+    @property
+    def region(self) -> Region | None:
+        """The region of interest that the tiles' centres lie in; None for all imagery.
+
+        Raises:
+            SkyfixError: the gallery's copy of it is missing or damaged.
+        """
+        return kept_region(self._manifest.region, self._place)
 
     @property
     def dimensions(self) -> int:
@@ -149,7 +196,9 @@ class Gallery:
     @cached_property
     def tiles(self) -> Tiles:
         """Where the tiles lie."""
-        return Tiles.from_table(self._reader.columns(Tiles.names()))
+        stored = Tiles.from_table(self._reader.columns(Tiles.names()))
+        # Numbers of sources increase; gaps are where one was removed.
+        return replace(stored, source=np.searchsorted(self._contents.numbers, stored.source))
 
     @cached_property
     def descriptors(self) -> np.ndarray:
@@ -172,11 +221,19 @@ class Gallery:
         Raises:
             SkyfixError: wrong shape, not numbers, k below 1, or a position off the Earth.
         """
+        rows = None if near is None else rows_near(self._lon_lat[0], self._lon_lat[1], near)
+        return self.search_among(descriptors, k, rows)
+
+    def search_among(self, descriptors: np.ndarray, k: int, rows: np.ndarray | None) -> Matches:
+        """``search`` among some rows, in increasing order; None for all."""
         queries = self._checked(descriptors)
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 tile.")
-        rows = None if near is None else rows_near(self._lon_lat[0], self._lon_lat[1], near)
         return nearest(queries, self._blocks(rows, len(queries)), k)
+
+    def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
+        """Stored descriptors of some rows, (n, D) float32."""
+        return self.descriptors[rows] if self._held else self._reader.descriptors(rows)
 
     def require(self, identity: str) -> None:
         """Refuse descriptors of another system.
@@ -184,11 +241,7 @@ class Gallery:
         Raises:
             SkyfixError: ``identity`` is not the gallery's.
         """
-        if identity != self.identity:
-            raise SkyfixError(
-                f"The gallery {self.path} was made by system {self.identity}, not by {identity}: "
-                "their descriptors do not compare. Use the gallery's own system, or build anew."
-            )
+        self._manifest.require_system(identity, self._place)
 
     def embedder(self, device: str = "auto", batch_size: int = 32) -> "Embedder":
         """The embedder that made the gallery, from the checkpoint kept in its folder.
@@ -199,9 +252,15 @@ class Gallery:
         # Imported late: searching with descriptors at hand needs no torch.
         from skyfix.inference import Embedder
 
-        embedder = Embedder(self.path / SYSTEM_FOLDER, device=device, batch_size=batch_size)
+        with self._place.local_folder(SYSTEM_FOLDER) as folder:
+            embedder = Embedder(folder, device=device, batch_size=batch_size)
         self.require(embedder.identity)
         return embedder
+
+    @property
+    def thumbnail_px(self) -> int:
+        """Side of the thumbnails; 0 if there are none."""
+        return self._manifest.thumbnail_px
 
     def thumbnail(self, row: int) -> Image.Image:
         """A small RGB picture of a tile.
@@ -211,39 +270,51 @@ class Gallery:
         """
         return self.thumbnails([row])[0]
 
-    def thumbnails(self, rows: Sequence[int]) -> list[Image.Image]:
+    def thumbnails(self, rows: Sequence[int] | np.ndarray) -> list[Image.Image]:
         """Small RGB pictures of several tiles, in one read.
 
         Raises:
             SkyfixError: no such row, or the gallery was built without thumbnails.
         """
-        for row in rows:
-            if not 0 <= row < len(self):
-                raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
+        wanted = np.asarray(rows, dtype=np.int64)
+        for row in wanted[(wanted < 0) | (wanted >= len(self))]:
+            raise SkyfixError(f"No tile {row} in {self.path}, which has {len(self)} tiles.")
         if not self.has_thumbnails:
             raise SkyfixError(f"{self.path} was built without thumbnails. Build it anew with them.")
-        stored = self._reader.take(np.asarray(rows, np.int64), ["thumbnail"])["thumbnail"]
-        return [
-            Image.open(io.BytesIO(picture.as_py()), formats=("JPEG",)).convert("RGB")
-            for picture in stored
-        ]
+        stored = self._reader.take(wanted, ["thumbnail"])["thumbnail"].to_pylist()
+        return [Image.open(io.BytesIO(one), formats=("JPEG",)).convert("RGB") for one in stored]
 
     def info(self) -> GalleryInfo:
         """Facts of the gallery."""
-        described = read_json(self.path / SYSTEM_FOLDER / "system.json", "checkpoint description")
-        files = (entry for entry in self.path.rglob("*") if entry.is_file())
+        described = read_json(
+            self._place, f"{SYSTEM_FOLDER}/{DESCRIPTION_FILE}", "checkpoint description"
+        )
         return GalleryInfo(
             tiles=len(self),
-            tile_m=self.tile_m,
-            stride_m=self.stride_m,
+            scales=self.scales,
             dimensions=self.dimensions,
             system=str(described.get("system", "unknown")),
             identity=self.identity,
             bounds=self.tiles.bounds(),
-            size_bytes=sum(entry.stat().st_size for entry in files),
+            size_bytes=sum(self._place.sizes().values()),
             counts=self._counts,
             sources=self.sources,
+            source_counts=self._contents.counts,
         )
+
+    @property
+    def _only_scale(self) -> Scale:
+        if len(self.scales) > 1:
+            sizes = ", ".join(f"{scale.tile_m:g}" for scale in self.scales)
+            raise SkyfixError(
+                f"{self.path} has tiles of {sizes} m: no single size. Use Gallery.layers."
+            )
+        return self.scales[0]
+
+    @property
+    def _held(self) -> bool:
+        """Whether the descriptors are held in memory."""
+        return 4 * len(self) * self.dimensions <= HELD_BYTES
 
     @cached_property
     def _lon_lat(self) -> tuple[np.ndarray, np.ndarray]:
@@ -255,14 +326,15 @@ class Gallery:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and descriptors to compare with, block by block, from memory or from disk."""
         size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
-        held = 4 * len(self) * self.dimensions <= HELD_BYTES
         if rows is not None:
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
-                yield part, self.descriptors[part] if held else self._reader.descriptors(part)
+                yield part, self.descriptors_of(part)
             return
         start = 0
-        for block in self._held_blocks(size) if held else self._reader.descriptor_blocks(size):
+        for block in (
+            self._held_blocks(size) if self._held else self._reader.descriptor_blocks(size)
+        ):
             yield np.arange(start, start + len(block)), block
             start += len(block)
 

@@ -1,17 +1,17 @@
-"""gallery.json: what a gallery was made from, with which system, and whether it is complete."""
+"""gallery.json: what a gallery was made from, with which system, and what it holds."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from skyfix.errors import SkyfixError
-from skyfix.files import read_json, write_json
+from skyfix.gallery.place import Place, read_json, write_json
+from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
 
 MANIFEST_FILE = "gallery.json"
-FORMAT = 1
-
-_PARAMETERS = ("tile_m", "stride_m", "thumbnail_px")
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -31,65 +31,113 @@ class Counts:
     skipped_featureless: int
     outside_region: int = 0
 
+    @classmethod
+    def total(cls, counts: "Sequence[Counts]") -> "Counts":
+        """The sum."""
+        return cls(*(sum(getattr(one, f.name) for one in counts) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a complete gallery holds.
+
+    Attributes:
+        version: of the Lance dataset. Versions beyond it belong to a change that was not
+            finished and do not count.
+        numbers: what stored tiles call each source; they increase.
+        counts: tiles of each source.
+    """
+
+    version: int
+    numbers: tuple[int, ...]
+    counts: tuple[Counts, ...]
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """Content of gallery.json.
+    """Content of gallery.json. Writing it is what makes a change count.
 
     Attributes:
         identity: digest of the system that made the descriptors.
-        dimensions: length D of a descriptor.
+        dimensions: length D of its descriptors.
         input_px: (height, width) the tiles were brought to.
-        tile_m, stride_m: ground metres.
+        scales: tile sizes, small ones first.
         thumbnail_px: side of the thumbnails; 0 if there are none.
         sources: the rasters, in order.
-        state: ``building`` until the last tile is stored.
-        counts: known when complete.
-        region: fingerprint of the region of interest; None for the whole imagery.
+        region: fingerprint of the region of interest, see ``within``; None for all imagery.
+        contents: None until the first build is through.
     """
 
     identity: str
     dimensions: int
     input_px: tuple[int, int]
-    tile_m: float
-    stride_m: float
+    scales: tuple[Scale, ...]
     thumbnail_px: int
     sources: tuple[Source, ...]
-    state: Literal["building", "complete"] = "building"
-    counts: Counts | None = None
     region: str | None = None
+    contents: Contents | None = None
 
-    def write(self, folder: Path) -> None:
-        """Write ``folder/gallery.json`` atomically."""
-        write_json(folder / MANIFEST_FILE, {"format": FORMAT, **asdict(self)})
+    @property
+    def state(self) -> Literal["building", "complete"]:
+        """``building`` until the last tile of the first build is stored."""
+        return "building" if self.contents is None else "complete"
+
+    def write(self, place: Place) -> None:
+        """Write gallery.json in one step."""
+        write_json(place, MANIFEST_FILE, {"format": FORMAT, "state": self.state, **asdict(self)})
 
     @classmethod
-    def read(cls, folder: Path) -> "Manifest":
-        """Read ``folder/gallery.json``.
+    def read(cls, place: Place) -> "Manifest":
+        """Read gallery.json.
 
         Raises:
             SkyfixError: not a gallery, another format, or damaged.
         """
-        path = folder / MANIFEST_FILE
-        if not path.is_file():
+        if MANIFEST_FILE not in place.entries():
             raise SkyfixError(
-                f"Not a gallery: {folder} has no {MANIFEST_FILE}. Build one with "
+                f"Not a gallery: {place.uri} has no {MANIFEST_FILE}. Build one with "
                 "`skyfix gallery build`."
             )
-        content = read_json(path, "gallery description")
+        content = read_json(place, MANIFEST_FILE, "gallery description")
         try:
             if content["format"] != FORMAT:
                 raise SkyfixError(
-                    f"{folder} has gallery format {content['format']}, this skyfix reads {FORMAT}. "
-                    "Build it anew."
+                    f"{place.uri} has gallery format {content['format']}, this skyfix reads "
+                    f"{FORMAT}. Build it anew."
                 )
             return cls._from_json(content)
         except (KeyError, TypeError, ValueError) as error:
             raise SkyfixError(
-                f"Damaged gallery description {path}: {error!r}. Build the gallery anew."
+                f"Damaged gallery description {place.uri}/{MANIFEST_FILE}: {error!r}. "
+                "Build the gallery anew."
             ) from error
 
-    def require_same(self, asked: "Manifest", folder: Path) -> None:
+    def require_complete(self, place: Place) -> Contents:
+        """What the gallery holds.
+
+        Raises:
+            SkyfixError: its build is not through.
+        """
+        if self.contents is None:
+            raise SkyfixError(
+                f"The gallery {place.uri} is incomplete: its build was interrupted or still runs. "
+                "Run the same build command again to finish it."
+            )
+        return self.contents
+
+    def require_system(self, identity: str, place: Place) -> None:
+        """Refuse descriptors of another system.
+
+        Raises:
+            SkyfixError: ``identity`` is not the gallery's.
+        """
+        if identity != self.identity:
+            raise SkyfixError(
+                f"The gallery {place.uri} was made by system {self.identity}, not by {identity}: "
+                "their descriptors do not compare. Use the gallery's own system, or build anew."
+            )
+
+    def require_same(self, asked: "Manifest", place: Place) -> None:
         """Refuse to go on with a build that was begun differently.
 
         Raises:
@@ -97,25 +145,25 @@ class Manifest:
         """
         if self.identity != asked.identity:
             raise SkyfixError(
-                f"{folder} was begun with system {self.identity}, asked is {asked.identity}. "
+                f"{place.uri} was begun with system {self.identity}, asked is {asked.identity}. "
                 "Use the same system, or another folder."
             )
-        for name in _PARAMETERS:
-            begun, wanted = getattr(self, name), getattr(asked, name)
-            if begun != wanted:
+        wanted = asked._parameters()
+        for name, begun in self._parameters().items():
+            if begun != wanted[name]:
                 raise SkyfixError(
-                    f"{folder} was begun with {name} {begun:.12g}, asked is {wanted:.12g}. "
+                    f"{place.uri} was begun with {name} {begun}, asked is {wanted[name]}. "
                     "Give the same value, or another folder."
                 )
         if self.region != asked.region:
             raise SkyfixError(
-                f"{folder} was begun with another region of interest, or one of the two has none. "
-                "Give the same region, or another folder."
+                f"{place.uri} was begun with another region of interest, or one of the two has "
+                "none. Give the same region, or another folder."
             )
         begun_with = [source.fingerprint for source in self.sources]
         if begun_with != [source.fingerprint for source in asked.sources]:
             raise SkyfixError(
-                f"{folder} was begun from other rasters "
+                f"{place.uri} was begun from other rasters "
                 f"({_names(self.sources)}, asked {_names(asked.sources)}) or their content or "
                 "order changed. Give the same ones, or another folder."
             )
@@ -123,21 +171,37 @@ class Manifest:
             # Galleries of earlier versions do not say their bands.
             if begun_source.bands not in ((), source.bands):
                 raise SkyfixError(
-                    f"{folder} was begun with bands {_listed(begun_source.bands)} of "
+                    f"{place.uri} was begun with bands {_listed(begun_source.bands)} of "
                     f"{Path(source.path).name}, asked are {_listed(source.bands)}. "
                     "Give the same ones, or another folder."
                 )
 
+    def _parameters(self) -> dict[str, str]:
+        """What a build is asked for, by the arguments' names."""
+        return {
+            "tile_m": ", ".join(f"{scale.tile_m:.12g}" for scale in self.scales),
+            "stride_m": ", ".join(f"{scale.stride_m:.12g}" for scale in self.scales),
+            "thumbnail_px": str(self.thumbnail_px),
+        }
+
     @classmethod
     def _from_json(cls, content: dict[str, Any]) -> "Manifest":
-        # A field that is missing is either newer than the gallery, or missed by the constructor.
+        # A field that is missing is newer than the gallery, or missed by the constructor.
         values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
         values["sources"] = tuple(Source.from_json(source) for source in values["sources"])
+        values["scales"] = tuple(Scale(**scale) for scale in values["scales"])
         values["input_px"] = tuple(values["input_px"])
-        values["counts"] = None if values["counts"] is None else Counts(**values["counts"])
-        if values["state"] not in ("building", "complete"):
-            raise ValueError(f"state {values['state']}")
+        if content["contents"] is not None:
+            values["contents"] = _contents(content["contents"], len(values["sources"]))
         return cls(**values)
+
+
+def _contents(content: dict[str, Any], sources: int) -> Contents:
+    counts = tuple(Counts(**one) for one in content["counts"])
+    numbers = tuple(int(number) for number in content["numbers"])
+    if not len(counts) == len(numbers) == len(set(numbers)) == sources:
+        raise ValueError(f"{len(numbers)} numbers and {len(counts)} counts of {sources} sources")
+    return Contents(int(content["version"]), numbers, counts)
 
 
 def _listed(bands: tuple[int, ...]) -> str:

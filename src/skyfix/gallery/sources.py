@@ -65,7 +65,7 @@ def describe(raster: Map) -> Source:
     code = raster.geo.crs.to_epsg()
     return Source(
         path=str(raster.path.resolve()),
-        size_bytes=_size_bytes(raster.path),
+        size_bytes=size_bytes(raster.path),
         fingerprint=fingerprint(raster.path),
         crs=raster.geo.crs.to_wkt() if code is None else f"EPSG:{code}",
         width_px=raster.width_px,
@@ -129,7 +129,8 @@ def _of_tiles(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _size_bytes(path: Path) -> int:
+def size_bytes(path: Path) -> int:
+    """Of a map's file, or of all tiles of a folder."""
     if path.is_dir():
         return sum(tile.stat().st_size for tile in tile_files(path))
     return path.stat().st_size

@@ -1,36 +1,57 @@
-"""The tiles of a gallery on disk: a Lance dataset, one fragment a commit."""
+"""The tiles of a gallery: a Lance dataset, one fragment a commit."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import lance
 import numpy as np
 import pyarrow as pa
 
 from skyfix.errors import SkyfixError
+from skyfix.gallery.place import Place
 
 TILES_FOLDER = "tiles.lance"
 LENGTH_TOLERANCE = 1e-2
 """How far from 1 the length of a stored descriptor may be; half precision needs 1e-3."""
 
-_PROPERTY = "skyfix."
+_PROPERTY = "skyfix.progress"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a build has come.
+    """How far a run has come.
 
     Attributes:
+        run: digest of what the run does; another run's progress does not count.
         done: planned tiles dealt with, kept or skipped.
-        skipped_nodata, skipped_featureless: how many of them were left out.
+        nodata, featureless: how many of them were left out, by raster.
     """
 
-    done: int = 0
-    skipped_nodata: int = 0
-    skipped_featureless: int = 0
+    run: str
+    done: int
+    nodata: tuple[int, ...]
+    featureless: tuple[int, ...]
+
+    @classmethod
+    def start(cls, run: str, rasters: int) -> "Progress":
+        """Nothing done yet."""
+        return cls(run, 0, (0,) * rasters, (0,) * rasters)
+
+    def after(self, raster: int, planned: int, nodata: int, featureless: int) -> "Progress":
+        """With some more tiles of a raster dealt with."""
+        return Progress(
+            self.run,
+            self.done + planned,
+            _raised(self.nodata, raster, nodata),
+            _raised(self.featureless, raster, featureless),
+        )
+
+
+def _raised(values: tuple[int, ...], index: int, by: int) -> tuple[int, ...]:
+    return (*values[:index], values[index] + by, *values[index + 1 :])
 
 
 def schema(dimensions: int) -> pa.Schema:
@@ -61,22 +82,32 @@ def schema(dimensions: int) -> pa.Schema:
 class TileWriter:
     """Appends tiles; each append is one atomic commit that also records the progress.
 
+    Opening it drops what a run left behind that was never finished, unless it is the same run.
+
     Args:
-        folder: the gallery.
-        dimensions: length D of a descriptor.
+        place: the gallery.
+        dimensions: length of a stored descriptor.
+        start: the run, nothing done.
+        base: the dataset's version that the run starts from; None to begin the dataset.
 
     Raises:
-        SkyfixError: what an earlier build left is damaged.
+        SkyfixError: what an earlier run left is damaged.
     """
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
-        self._folder, self._schema = folder, schema(dimensions)
-        self._path = folder / TILES_FOLDER
-        self.progress, self.rows = Progress(), 0
+    def __init__(self, place: Place, dimensions: int, start: Progress, base: int | None) -> None:
+        self._place, self._schema = place, schema(dimensions)
+        self.progress, self.rows = start, 0
         # A build killed in its first commit leaves data without a manifest: nothing to keep.
-        self._exists = any(self._path.glob("_versions/*.manifest"))
+        versions = place.sizes(f"{TILES_FOLDER}/_versions")
+        self._exists = any(name.endswith(".manifest") for name in versions)
         if self._exists:
-            self.progress, self.rows = self._read_progress()
+            self._resume(base)
+
+    @property
+    def version(self) -> int:
+        """Of the dataset, with all that was appended."""
+        with reading(self._place):
+            return int(open_dataset(self._place).version)
 
     def append(self, columns: dict[str, pa.Array], progress: Progress) -> None:
         """Store a fragment and the progress that it brings, both or neither.
@@ -85,50 +116,98 @@ class TileWriter:
             SkyfixError: the disk is full or the folder cannot be written.
         """
         table = pa.table(columns, schema=self._schema)
-        properties = {_PROPERTY + name: str(value) for name, value in asdict(progress).items()}
-        with _writing(self._folder):
+        with _writing(self._place):
             lance.write_dataset(
                 table,
-                str(self._path),
+                f"{self._place.uri}/{TILES_FOLDER}",
                 mode="append" if self._exists else "create",
                 max_rows_per_file=len(table),
-                transaction_properties=properties,
+                transaction_properties={_PROPERTY: json.dumps(asdict(progress))},
+                storage_options=self._place.storage_options,
             )
         self._exists, self.progress = True, progress
         self.rows += len(table)
 
-    def finish(self) -> None:
-        """Remove what only the build needed: old versions and files of killed commits."""
-        with _writing(self._folder):
-            dataset = lance.dataset(str(self._path))
-            dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
+    def kept(self, number: int) -> int:
+        """How many tiles of a source there are."""
+        with reading(self._place):
+            return int(open_dataset(self._place).count_rows(f"source = {number}"))
 
-    def _read_progress(self) -> tuple[Progress, int]:
-        with reading(self._folder):
-            dataset = lance.dataset(str(self._path))
-            transaction = dataset.read_transaction(dataset.version)
-            properties = (transaction and transaction.transaction_properties) or {}
-            names = Progress.__dataclass_fields__
-            progress = Progress(**{name: int(properties[_PROPERTY + name]) for name in names})
-            return progress, dataset.count_rows()
+    def _resume(self, base: int | None) -> None:
+        with reading(self._place):
+            dataset = open_dataset(self._place)
+            left = _left_by(dataset)
+            if base is None and (left is None or left.run != self.progress.run):
+                raise ValueError("it does not say how far its build came")
+        if left is not None and left.run == self.progress.run:
+            self.progress = left
+        elif base is not None:
+            back_to(self._place, base)
+            dataset = open_dataset(self._place)
+        self.rows = dataset.count_rows()
+
+
+def _left_by(dataset: lance.LanceDataset) -> Progress | None:
+    """How far the run came that made the dataset's newest version; None if it was no run."""
+    transaction = dataset.read_transaction(dataset.version)
+    properties = (transaction and transaction.transaction_properties) or {}
+    if _PROPERTY not in properties:
+        return None
+    left = json.loads(properties[_PROPERTY])
+    return Progress(left["run"], left["done"], tuple(left["nodata"]), tuple(left["featureless"]))
+
+
+def back_to(place: Place, version: int) -> None:
+    """Drop what came after a version of the dataset: the remains of a change that was killed."""
+    with _writing(place):
+        if open_dataset(place).version != version:
+            open_dataset(place, version).restore()
+
+
+def drop(place: Place, base: int, numbers: list[int]) -> int:
+    """Leave out all tiles of some sources, in one commit; the dataset's new version.
+
+    Args:
+        place: the gallery.
+        base: the version to start from.
+        numbers: of the sources.
+    """
+    back_to(place, base)
+    with _writing(place):
+        open_dataset(place).delete(f"source IN ({', '.join(map(str, numbers))})")
+        return int(open_dataset(place).version)
+
+
+def tidy(place: Place) -> None:
+    """Delete old versions and files of killed commits."""
+    with _writing(place):
+        open_dataset(place).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
+
+
+def open_dataset(place: Place, version: int | None = None) -> lance.LanceDataset:
+    """The Lance dataset of a gallery, its newest version by default."""
+    return lance.dataset(
+        f"{place.uri}/{TILES_FOLDER}", version=version, storage_options=place.storage_options
+    )
 
 
 class TileReader:
     """Reads tiles, columns and descriptors of a complete gallery.
 
     Args:
-        folder: the gallery.
+        place: the gallery.
+        version: of its dataset.
         rows: how many tiles it must have.
-        dimensions: length D of a descriptor.
+        dimensions: length of a stored descriptor.
 
     Raises:
         SkyfixError: tiles are missing or damaged.
     """
 
-    def __init__(self, folder: Path, rows: int, dimensions: int) -> None:
-        self._folder, self._rows, self._dimensions = folder, rows, dimensions
-        with reading(folder):
-            self._dataset = lance.dataset(str(folder / TILES_FOLDER))
+    def __init__(self, place: Place, version: int, rows: int, dimensions: int) -> None:
+        self._place, self._rows, self._dimensions = place, rows, dimensions
+        with reading(place):
+            self._dataset = open_dataset(place, version)
             found = self._dataset.count_rows()
             if found != rows or not self._dataset.schema.equals(schema(dimensions)):
                 raise ValueError(f"{found} tiles instead of {rows}, or other columns")
@@ -136,22 +215,22 @@ class TileReader:
 
     def columns(self, names: list[str]) -> pa.Table:
         """Whole columns."""
-        with reading(self._folder):
+        with reading(self._place):
             return self._dataset.to_table(columns=names)
 
     def take(self, rows: np.ndarray, names: list[str]) -> pa.Table:
         """Some rows, in the order given."""
-        with reading(self._folder):
+        with reading(self._place):
             return self._dataset.take(rows, columns=names)
 
     def descriptors(self, rows: np.ndarray) -> np.ndarray:
         """Descriptors of some rows, (n, D) float32."""
-        with reading(self._folder):
+        with reading(self._place):
             return self._matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
 
     def descriptor_blocks(self, block_rows: int) -> Iterator[np.ndarray]:
         """All descriptors in order, in blocks of at most ``block_rows`` rows, float32."""
-        with reading(self._folder):
+        with reading(self._place):
             for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
                 yield self._matrix(batch["descriptor"])
 
@@ -166,15 +245,17 @@ class TileReader:
         return matrix / lengths
 
     def _check_files(self) -> None:
+        sizes = self._place.sizes(f"{TILES_FOLDER}/data")
         for fragment in self._dataset.get_fragments():
             for file in fragment.metadata.files:
-                path = self._folder / TILES_FOLDER / "data" / file.path
-                if path.stat().st_size != file.file_size_bytes:
-                    raise ValueError(f"{path.name} is truncated")
+                if file.path not in sizes:
+                    raise ValueError(f"{file.path} is missing")
+                if sizes[file.path] != file.file_size_bytes:
+                    raise ValueError(f"{file.path} is truncated")
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def reading(place: Place) -> Iterator[None]:
     """Turn whatever Lance raises on damaged files into one clear line."""
     try:
         yield
@@ -182,17 +263,18 @@ def reading(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise SkyfixError(
-            f"Damaged gallery {folder}: {_first_line(error)}. Delete the folder and build it anew."
+            f"Damaged gallery {place.uri}: {_first_line(error)}. Delete the folder and build it "
+            "anew."
         ) from error
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(place: Place) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         raise SkyfixError(
-            f"Cannot write the gallery {folder}: {_first_line(error)}. Free space or fix the "
+            f"Cannot write the gallery {place.uri}: {_first_line(error)}. Free space or fix the "
             "folder, then run the same command again: finished tiles are kept."
         ) from error
 

@@ -48,6 +48,10 @@ class Tiles:
         """Tiles of a stored table."""
         return cls(**{name: _array(table[name]) for name in cls.names()})
 
+    def at(self, rows: np.ndarray) -> "Tiles":
+        """Some of the tiles."""
+        return Tiles(**{name: getattr(self, name)[rows] for name in self.names()})
+
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees around all tiles; across the antimeridian west is
         the larger number, as in GeoJSON (RFC 7946, section 5.2).

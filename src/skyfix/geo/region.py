@@ -46,10 +46,15 @@ class Region:
         Raises:
             RegionError: not GeoJSON, no polygons, or coordinates that are no degrees.
         """
+        path = Path(path)
+        return cls.of(_content(path), path)
+
+    @classmethod
+    def of(cls, content: Any, path: Path) -> "Region":
+        """A region out of GeoJSON that is read already; ``path`` is for messages. See ``read``."""
         import shapely
 
-        path = Path(path)
-        polygons = [_polygon(path, geometry) for geometry in _geometries(path, _content(path))]
+        polygons = [_polygon(path, geometry) for geometry in _geometries(path, content)]
         if not polygons:
             raise RegionError(f"The region {path} holds no polygon. Draw one.")
         whole = shapely.normalize(shapely.union_all(polygons))
@@ -58,6 +63,13 @@ class Region:
         digest = hashlib.blake2b(shapely.to_wkb(whole, byte_order=1), digest_size=12)
         shapely.prepare(whole)
         return cls(path, whole, digest.hexdigest())
+
+    @property
+    def geojson(self) -> dict[str, Any]:
+        """The polygons as a GeoJSON geometry; a region of it has the same fingerprint."""
+        from shapely.geometry import mapping
+
+        return dict(mapping(self.polygons))
 
     def contains(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Which positions in degrees lie inside; bool of the arguments' shape."""

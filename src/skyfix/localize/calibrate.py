@@ -26,6 +26,7 @@ class Calibrated:
         errors_m: of the position each photo's evidence speaks for.
         confidence: by the new calibration.
         radii_95_m: by the new calibration.
+        reach_m: half a tile; errors up to this count as right.
         passed_over: photos that give no evidence, such as featureless ones.
     """
 
@@ -33,6 +34,7 @@ class Calibrated:
     errors_m: np.ndarray
     confidence: np.ndarray
     radii_95_m: np.ndarray
+    reach_m: np.ndarray
     passed_over: int
 
 
@@ -55,7 +57,7 @@ def calibrate(
     found: list[tuple[Finding, Labelled]] = []
     jobs = [(photo.path, photo.pose) for photo in photos]
     with counting("Calibrating", len(photos), "photos") as counter:
-        for photo, prepared in zip(photos, prepare_many(jobs, locator.scale), strict=True):
+        for photo, prepared in zip(photos, prepare_many(jobs, locator.scales), strict=True):
             finding = locator.find(prepared, locator.scores(prepared, *locator.embed([prepared])))
             if isinstance(finding, Finding):
                 found.append((finding, photo))
@@ -66,14 +68,16 @@ def calibrate(
     fitted = Calibration().fitted(
         [finding.evidence for finding, _ in pairs],
         np.array([_error_m(*pair) for pair in pairs]),
-        np.full(len(pairs), gallery.tile_m / 2),
+        np.array([finding.tile_m / 2 for finding, _ in pairs]),
         gallery.identity,
         len(found),
     )
     fitted.write(gallery.path)
     judged = np.array([fitted.judge(finding.evidence) for finding, _ in found])
     errors_m = np.array([_error_m(*pair) for pair in found])
-    return Calibrated(fitted, errors_m, judged[:, 0], judged[:, 2], len(photos) - len(found))
+    reach_m = np.array([finding.tile_m / 2 for finding, _ in found])
+    passed_over = len(photos) - len(found)
+    return Calibrated(fitted, errors_m, judged[:, 0], judged[:, 2], reach_m, passed_over)
 
 
 def _error_m(finding: Finding, photo: Labelled) -> float:

@@ -15,7 +15,6 @@ from skyfix.inference import Embedder
 from skyfix.localize.calibration import Calibration, read_calibration
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.match import Matcher
-from skyfix.localize.posterior import estimate, posterior
 from skyfix.localize.prepare import (
     HEADINGS,
     Photo,
@@ -26,6 +25,7 @@ from skyfix.localize.prepare import (
     prepare_or_say,
 )
 from skyfix.localize.refine import Refiner
+from skyfix.localize.scales import Scores, scored
 from skyfix.localize.verdict import Finding, fix_of, of_registration, of_tiles
 from skyfix.progress import counting
 
@@ -72,7 +72,7 @@ def locate(
         raise SkyfixError("Give pose or heading_deg, not both: a pose has a heading.")
     locator = Locator(gallery, embedder, near, k, headings, register)
     known = pose or Pose(heading_deg=heading_deg)
-    return locator.fixes([prepare(photo, known, locator.scale)])[0]
+    return locator.fixes([prepare(photo, known, locator.scales)])[0]
 
 
 def locate_many(
@@ -102,7 +102,7 @@ def locate_many(
     if len(known) != len(photos):
         raise SkyfixError(f"{len(known)} poses for {len(photos)} photos. Give one for each.")
     locator = Locator(gallery, embedder, near, k, headings, register)
-    prepared = prepare_many(zip(photos, known, strict=True), locator.scale)
+    prepared = prepare_many(zip(photos, known, strict=True), locator.scales)
     fixes: list[Fix] = []
     with counting("Locating", len(photos), "photos") as counter:
         for group in _groups(prepared, locator.embedder.batch_size):
@@ -117,6 +117,10 @@ class Locator:
     Args:
         gallery, near, k, embedder, headings, register: as for ``locate``.
         calibration: how sure fixes are; by default the gallery's own.
+
+    Attributes:
+        gallery, embedder: as given, or the gallery's own.
+        scales: what patches have to be like, for each of the gallery's tile sizes.
 
     Raises:
         SkyfixError: k below 1, or the embedder is not the gallery's.
@@ -138,28 +142,30 @@ class Locator:
         gallery.require(self.embedder.identity)
         self.gallery = gallery
         input_px = self.embedder.input_px
-        self.scale = Scale(gallery.tile_m, gallery.stride_m, input_px, headings, register)
-        self._k = k
-        self._matcher = Matcher(gallery, near)
-        self._refusal = _refusal(gallery, near, len(self._matcher.rows))
+        self.scales = [
+            Scale(one.tile_m, one.stride_m, input_px, headings, register) for one in gallery.scales
+        ]
+        self._near, self._k = near, k
+        self._matchers = [Matcher(layer, near) for layer in gallery.layers]
         self._refiner = Refiner(gallery) if register else None
         self._calibration = calibration or read_calibration(gallery.path, gallery.identity)
 
     def around(self, near: Near | None) -> "Locator":
         """The same locator, searching only within ``near``, or everywhere without it."""
         other = copy(self)
-        other._matcher = self._matcher.around(near)
-        other._refusal = _refusal(self.gallery, near, len(other._matcher.rows))
+        other._near = near
+        other._matchers = [matcher.around(near) for matcher in self._matchers]
         return other
 
     @property
     def rows(self) -> np.ndarray:
-        """(T,) gallery rows that are searched; ``scores`` follows their order."""
-        return self._matcher.rows
+        """(T,) gallery rows that are searched, size by size."""
+        sizes = zip(self.gallery.layers, self._matchers, strict=True)
+        return np.concatenate([layer.rows[matcher.rows] for layer, matcher in sizes])
 
     def prepare(self, photo: Photo, pose: Pose) -> Prepared:
         """A photo, or a frame in memory, as patches; what is wrong with it becomes the reason."""
-        return prepare_or_say(photo, pose, self.scale)
+        return prepare_or_say(photo, pose, self.scales)
 
     def embed(self, group: Sequence[Prepared]) -> list[list[np.ndarray]]:
         """Descriptors of prepared photos, embedded together: (P, D) for each view of each."""
@@ -172,15 +178,21 @@ class Locator:
         ]
 
     def scores(self, photo: Prepared, descriptors: Sequence[np.ndarray]) -> np.ndarray:
-        """Scores (V, T) of each of ``rows`` being the tile under the photo's centre.
+        """Scores (V, T) of each tile being the one under the photo's centre.
 
-        One row a heading tried, in standard deviations above the gallery's mean; one row of zeros
-        for a photo that has no patches. ``posterior`` makes the best of each column
-        probabilities.
+        The tiles are those of ``rows``, of the sizes that the photo fits. One row a heading
+        tried, in standard deviations above the mean of the size's tiles; one row of zeros for a
+        photo that has no patches. ``posterior`` makes the best of each column probabilities.
         """
-        views = zip(photo.views, descriptors, strict=True)
-        scores = [self._matcher.scores(patches, rows) for patches, rows in views]
-        return np.stack(scores) if scores else np.zeros((1, len(self.rows)))
+        matchers = self._matchers_of(photo)
+        if not photo.views:
+            return np.zeros((1, _rows(matchers)))
+        views = list(zip(photo.views, descriptors, strict=True))
+        by_size = [
+            np.stack([matcher.scores(patches, rows) for patches, rows in views])
+            for matcher in matchers
+        ]
+        return np.concatenate(by_size, axis=1)
 
     def find(self, photo: Prepared, view_scores: np.ndarray) -> Finding | Fix:
         """What speaks for a position; a fix that says no where nothing can.
@@ -189,24 +201,18 @@ class Locator:
             photo: prepared.
             view_scores: (V, T), see ``scores``.
         """
-        if reason := photo.reason or self._refusal:
+        matchers = self._matchers_of(photo)
+        if reason := photo.reason or _refusal(self.gallery, self._near, _rows(matchers)):
             return not_located(photo.photo, reason)
-        scores = view_scores.max(axis=0)
+        best_scores = view_scores.max(axis=0)
         heading_deg = photo.headings_deg[int(view_scores.max(axis=1).argmax())]
-        tiles, rows = self.gallery.tiles, self.rows
-        candidates = self._candidates(scores)
-        found = estimate(
-            tiles.lon[rows],
-            tiles.lat[rows],
-            posterior(scores),
-            self.gallery.tile_m / 2,
-            self.gallery.stride_m,
-        )
-        tiles_say = of_tiles(found, float(scores.max()), candidates, heading_deg)
+        scores = scored(matchers, best_scores)
+        tiles_say = of_tiles(scores, self._candidates(scores), heading_deg)
         if self._refiner is None or photo.ground is None:
             return tiles_say
         turn_deg = heading_deg if photo.pose.heading_deg is None else 0.0
-        registered, place_scores = self._refiner.register(photo, rows, scores, turn_deg)
+        # With a known geometry one size fits.
+        registered, place_scores = self._refiner.register(photo, matchers[0], best_scores, turn_deg)
         if registered is None:
             return replace(tiles_say, remark=self._refiner.why_not)
         return of_registration(photo, registered, place_scores, tiles_say)
@@ -223,15 +229,24 @@ class Locator:
             for photo, descriptors in zip(group, self.embed(group), strict=True)
         ]
 
-    def _candidates(self, scores: np.ndarray) -> tuple[Candidate, ...]:
-        tiles = self.gallery.tiles
-        best = np.argsort(-scores, kind="stable")[: self._k]
+    def _matchers_of(self, photo: Prepared) -> list[Matcher]:
+        return [self._matchers[size] for size in photo.fits]
+
+    def _candidates(self, found: Scores) -> tuple[Candidate, ...]:
+        best = np.argsort(-found.scores, kind="stable")[: self._k]
         return tuple(
             Candidate(
-                float(tiles.lon[row]), float(tiles.lat[row]), float(score), str(tiles.id[row])
+                float(found.lon[row]),
+                float(found.lat[row]),
+                float(found.scores[row]),
+                str(found.ids[row]),
             )
-            for row, score in zip(self.rows[best], scores[best], strict=True)
+            for row in best
         )
+
+
+def _rows(matchers: Sequence[Matcher]) -> int:
+    return sum(len(matcher.rows) for matcher in matchers)
 
 
 def _refusal(gallery: Gallery, near: Near | None, rows: int) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
+from skyfix.gallery.sources import size_bytes
 from skyfix.geo.ground import offset
-from skyfix.geo.raster import Raster
+from skyfix.geo.maps import Map, open_map
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Maps:
 
     def __init__(self, gallery: Gallery) -> None:
         self._sources = gallery.sources
-        self._open: dict[int, Raster] = {}
+        self._open: dict[int, Map] = {}
         self.missing: dict[int, str] = {}
 
     def window(
@@ -82,17 +83,17 @@ class Maps:
             raster.close()
         self._open.clear()
 
-    def _raster(self, source: int) -> Raster | None:
+    def _raster(self, source: int) -> Map | None:
         if source in self._open:
             return self._open[source]
         if source in self.missing:
             return None
         facts, path = self._sources[source], Path(self._sources[source].path)
-        if not path.is_file() or path.stat().st_size != facts.size_bytes:
+        if not path.exists() or size_bytes(path) != facts.size_bytes:
             self.missing[source] = f"{path} is not there any more, or has changed"
             return None
         try:
-            self._open[source] = Raster(path)
+            self._open[source] = open_map(path, facts.bands)
         except SkyfixError as error:
             self.missing[source] = str(error)
             return None

@@ -6,6 +6,7 @@ from copy import copy
 import numpy as np
 
 from skyfix.gallery import Gallery
+from skyfix.gallery.layer import Layer
 from skyfix.gallery.nearby import Near, rows_near
 from skyfix.geo.ground import offset
 from skyfix.localize.neighbours import TileFinder
@@ -22,20 +23,23 @@ _MOST_OFFSETS = 64
 
 
 class Matcher:
-    """Scores photos against a gallery, or the part of it around a position.
+    """Scores photos against tiles of one size, or those of them around a position.
 
     Attributes:
         rows: (T,) tiles that could be under a photo's centre.
+        tiles: all tiles of the size.
+        tile_m, stride_m: their side and distance, metres.
     """
 
-    def __init__(self, gallery: Gallery, near: Near | None = None) -> None:
+    def __init__(self, gallery: Gallery | Layer, near: Near | None = None) -> None:
         self._gallery, self._near = gallery, near
+        self.tiles, self.tile_m, self.stride_m = gallery.tiles, gallery.tile_m, gallery.stride_m
         lon, lat = gallery.tiles.lon, gallery.tiles.lat
         self.rows = np.arange(len(gallery)) if near is None else rows_near(lon, lat, near)
         self._finder = TileFinder(lon, lat, _REACH_STRIDES * gallery.stride_m)
         self._moved: dict[tuple[float, float], np.ndarray] = {}
         every = np.linspace(0, len(gallery) - 1, min(len(gallery), _BACKGROUND)).astype(int)
-        self._background = gallery.descriptors[every]
+        self._background = gallery.descriptors_of(every)
 
     def around(self, near: Near | None) -> "Matcher":
         """The same matcher for another part of the gallery, without preparing it anew."""

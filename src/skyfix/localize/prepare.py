@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from skyfix.geo.camera import Pose
 from skyfix.images import read_image
 from skyfix.localize.ground_view import GroundView, ground_view
 from skyfix.localize.normalize import Patch, patches
+from skyfix.localize.scales import fitting
 
 HEADINGS = 8
 """Directions that are tried for a photo of unknown heading, unless told otherwise."""
@@ -92,6 +93,7 @@ class Prepared:
         size_px: (width, height), possibly reduced; (0, 0) if it could not be read.
         headings_deg: the headings tried; the pose's alone where it is known.
         views: one list of patches for each heading.
+        fits: which of the tile sizes they are to be compared with.
         reason: why the photo cannot be placed; empty if it can.
         ground: the ground in the photo, for registration; None without geometry.
     """
@@ -101,19 +103,20 @@ class Prepared:
     size_px: tuple[int, int] = (0, 0)
     headings_deg: tuple[float, ...] = ()
     views: tuple[list[Patch], ...] = ()
+    fits: tuple[int, ...] = (0,)
     reason: str = ""
     ground: GroundView | None = None
 
 
-def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
-    """Read and normalize one photo.
+def prepare(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
+    """Read and normalize one photo for the tile size that it fits.
 
     Raises:
         SkyfixError: it cannot be read, or the camera does not look at the ground.
     """
     assumed = straight_down(pose)
     margin = _RECTIFIED_MARGIN if assumed.has_geometry else _TURNED_MARGIN
-    least_px = margin * max(scale.input_px)
+    least_px = margin * max(scales[0].input_px)
     if isinstance(photo, Picture):
         pixels = photo.pixels
     else:
@@ -123,6 +126,9 @@ def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
         return Prepared(str(photo), pose, size_px, reason="The photo is featureless.")
     if not assumed.has_geometry:
         pixels = _shrunk(pixels, least_px)
+    size_px = pixels.shape[1], pixels.shape[0]
+    fits = fitting(pose, size_px, [one.tile_m for one in scales])
+    scale = scales[fits[0]]
     every = 360.0 / scale.headings * np.arange(scale.headings)
     headings = every.tolist() if pose.heading_deg is None else [pose.heading_deg]
     views = tuple(
@@ -144,8 +150,7 @@ def prepare(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
             "Use a gallery with smaller tiles.",
         )
     ground = ground_view(pixels, pose) if scale.register and pose.has_geometry else None
-    size_px = pixels.shape[1], pixels.shape[0]
-    return Prepared(str(photo), pose, size_px, tuple(headings), views, ground=ground)
+    return Prepared(str(photo), pose, size_px, tuple(headings), views, fits, ground=ground)
 
 
 def straight_down(pose: Pose) -> Pose:
@@ -159,23 +164,23 @@ def straight_down(pose: Pose) -> Pose:
     return replace(pose, pitch_deg=-90.0)
 
 
-def prepare_many(jobs: Iterable[_Job], scale: Scale) -> Iterator[Prepared]:
+def prepare_many(jobs: Iterable[_Job], scales: Sequence[Scale]) -> Iterator[Prepared]:
     """``prepare`` in threads, in order; what it would raise becomes the reason."""
     threads = min(8, os.cpu_count() or 1)
     waiting: deque[Future[Prepared]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
-            waiting.append(pool.submit(prepare_or_say, photo, pose, scale))
+            waiting.append(pool.submit(prepare_or_say, photo, pose, scales))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def prepare_or_say(photo: Photo, pose: Pose, scale: Scale) -> Prepared:
+def prepare_or_say(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
     """``prepare``; what it would raise becomes the reason."""
     try:
-        return prepare(photo, pose, scale)
+        return prepare(photo, pose, scales)
     except SkyfixError as error:
         return Prepared(str(photo), pose, reason=str(error))
 

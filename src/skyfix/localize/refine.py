@@ -6,6 +6,7 @@ import numpy as np
 
 from skyfix.gallery import Gallery
 from skyfix.localize.maps import Maps
+from skyfix.localize.match import Matcher
 from skyfix.localize.places import likely_places
 from skyfix.localize.prepare import Prepared
 from skyfix.localize.register import TURNS_DEG, WIDE_TURNS_DEG, Registration, register
@@ -21,7 +22,7 @@ class Refiner:
     """Registers photos around the best tiles of a gallery."""
 
     def __init__(self, gallery: Gallery) -> None:
-        self._gallery, self._maps = gallery, Maps(gallery)
+        self._maps = Maps(gallery)
 
     @property
     def why_not(self) -> str:
@@ -30,24 +31,23 @@ class Refiner:
         return f"Not registered: {reasons}."
 
     def register(
-        self, photo: Prepared, rows: np.ndarray, scores: np.ndarray, turn_deg: float
+        self, photo: Prepared, matcher: Matcher, scores: np.ndarray, turn_deg: float
     ) -> tuple[Registration | None, Sequence[float]]:
         """The photo's registration, None without a map, and the scores of the places tried.
 
         Args:
             photo: with a ground view.
-            rows: (T,) tiles that were scored.
-            scores: (T,) of the same.
+            matcher: of the tiles that were scored.
+            scores: (T,) of its rows.
             turn_deg: heading of a photo whose heading is unknown, from its tiles.
         """
         if photo.ground is None:
             return None, ()
-        tile_m = self._gallery.tile_m
         places, place_scores = likely_places(
-            self._gallery.tiles, rows, scores, _APART_TILES * tile_m, PLACES
+            matcher.tiles, matcher.rows, scores, _APART_TILES * matcher.tile_m, PLACES
         )
         turns = TURNS_DEG
         if photo.pose.heading_deg is None:
             turns = tuple(turn_deg + turn for turn in WIDE_TURNS_DEG)
-        found = register(photo.ground, self._maps, places, tile_m, turns)
+        found = register(photo.ground, self._maps, places, matcher.tile_m, turns)
         return found, place_scores.tolist()

@@ -108,6 +108,11 @@ class Track(Iterator[TrackStep]):
             raise SkyfixError(f"No filter {filter_name!r}. Use {', '.join(get_args(FilterName))}.")
         if (narrow or smooth) and filter_name != "kalman":
             raise SkyfixError("Smoothing and a narrowed search need the kalman filter.")
+        if len(locator.scales) > 1:
+            raise SkyfixError(
+                f"{locator.gallery.path} has tiles of several sizes, which tracks cannot use yet. "
+                "Build a gallery with one tile size."
+            )
         if isinstance(source, Path | str):
             after = max((step.index for step in done), default=-1)
             files = dict(telemetry.time_of_file) if telemetry else {}

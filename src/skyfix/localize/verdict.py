@@ -9,9 +9,9 @@ from skyfix.geo.camera import Pose
 from skyfix.localize.calibration import Calibration, Evidence, log_odds
 from skyfix.localize.fix import Candidate, Fix, not_located
 from skyfix.localize.place import camera_and_footprint
-from skyfix.localize.posterior import Estimate
 from skyfix.localize.prepare import Prepared
 from skyfix.localize.register import Registration
+from skyfix.localize.scales import Scores
 
 MIN_CONFIDENCE = 0.5
 """Below this a photo counts as not located: the position is more likely wrong than right."""
@@ -29,6 +29,7 @@ class Finding:
         lon, lat: ground point at the photo's centre, degrees.
         evidence: for the position.
         candidates: most likely tiles.
+        tile_m: side of the tiles searched, metres.
         pose: of the camera, as corrected by registration.
         heading_deg: direction of the photo's top, known or found.
         remark: what could not be done.
@@ -39,6 +40,7 @@ class Finding:
     lat: float
     evidence: Evidence
     candidates: tuple[Candidate, ...]
+    tile_m: float
     pose: Pose | None = None
     heading_deg: float | None = None
     remark: str = ""
@@ -50,14 +52,15 @@ class Finding:
         return "tiles" if self.evidence.method == "tiles" else "registration"
 
 
-def of_tiles(
-    found: Estimate, score: float, candidates: tuple[Candidate, ...], heading_deg: float
-) -> Finding:
-    """What the tiles say; ``score`` is the best one's, ``heading_deg`` the best view's."""
-    values = log_odds(found.confidence), score
+def of_tiles(scores: Scores, candidates: tuple[Candidate, ...], heading_deg: float) -> Finding:
+    """What the tiles say; ``heading_deg`` is the best view's."""
+    found = scores.found
+    values = log_odds(found.confidence), float(scores.scores.max())
     radii_m = found.accuracy_m, found.accuracy_95_m
     evidence = Evidence("tiles", values, radii_m)
-    return Finding(found.lon, found.lat, evidence, candidates, heading_deg=heading_deg)
+    return Finding(
+        found.lon, found.lat, evidence, candidates, scores.tile_m, heading_deg=heading_deg
+    )
 
 
 def of_registration(
@@ -84,6 +87,7 @@ def of_registration(
         found.lat,
         Evidence("registration", values, (raw_m, 2 * raw_m)),
         tiles.candidates,
+        tiles.tile_m,
         replace(pose, heading_deg=heading_deg, altitude_m=height_m * found.scale),
         heading_deg,
         tiles=tiles,

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from skyfix.gallery import Gallery
+from skyfix.gallery.layer import Layer
 from skyfix.geo.ground import east_north
 from skyfix.localize.fix import Fix
 from skyfix.outputs.positions import LonLat, camera, ground
@@ -52,7 +53,7 @@ def area_of(fixes: Sequence[Fix], gallery: Gallery | None) -> Area:
     east_m, north_m = east_north(*origin, lon, lat)
     reach_m = max((fix.accuracy_m or 0.0 for fix in fixes), default=0.0)
     size_m = max(float(np.ptp(east_m)), float(np.ptp(north_m)))
-    tile_m = gallery.tile_m if gallery else 0.0
+    tile_m = gallery.layers[0].tile_m if gallery else 0.0
     margin_m = max(_MARGIN * size_m, reach_m, tile_m / 2, _LEAST_MARGIN_M)
     return Area(
         origin,
@@ -66,6 +67,7 @@ def area_of(fixes: Sequence[Fix], gallery: Gallery | None) -> Area:
 def picture_of(area: Area, gallery: Gallery) -> Image.Image | None:
     """The gallery's thumbnails in their places, north up, transparent where there are none.
 
+    Of tiles of several sizes the smallest are taken, whose thumbnails are the sharpest.
     As sharp as the thumbnails, but at most ``LONGEST_PX`` wide or high.
 
     Returns:
@@ -74,16 +76,17 @@ def picture_of(area: Area, gallery: Gallery) -> Image.Image | None:
     if not gallery.has_thumbnails:
         return None
     width_m, height_m = area.east_m - area.west_m, area.north_m - area.south_m
-    rows = _rows(area, gallery)
+    layer = gallery.layers[0]
+    rows = _rows(area, layer)
     if not len(rows):
         return None
-    thumbnails = gallery.thumbnails(rows.tolist())
-    gsd_m = max(gallery.tile_m / thumbnails[0].width, max(width_m, height_m) / LONGEST_PX)
+    thumbnails = gallery.thumbnails(layer.rows[rows])
+    gsd_m = max(layer.tile_m / thumbnails[0].width, max(width_m, height_m) / LONGEST_PX)
     canvas = np.zeros((round(height_m / gsd_m), round(width_m / gsd_m), 4), np.uint8)
-    tiles = gallery.tiles
+    tiles = layer.tiles
     places = area.metres(tiles.lon[rows], tiles.lat[rows])
     corner = np.array([area.west_m, -area.north_m])
-    side_px = max(1, round(gallery.tile_m / gsd_m))
+    side_px = max(1, round(layer.tile_m / gsd_m))
     for thumbnail, place, heading_deg in zip(
         thumbnails, (places - corner) / gsd_m, tiles.heading_deg[rows], strict=True
     ):
@@ -97,21 +100,21 @@ def _points(fix: Fix) -> list[LonLat]:
     return [*known, *fix.footprint] if known else []
 
 
-def _rows(area: Area, gallery: Gallery) -> np.ndarray:
+def _rows(area: Area, layer: Gallery | Layer) -> np.ndarray:
     """Tiles that cover the area without much overlap, the nearest to its middle if too many."""
-    places = area.metres(gallery.tiles.lon, gallery.tiles.lat)
+    places = area.metres(layer.tiles.lon, layer.tiles.lat)
     low = np.array([area.west_m, -area.north_m])
     high = np.array([area.east_m, -area.south_m])
-    half_m = gallery.tile_m / 2
+    half_m = layer.tile_m / 2
     inside = np.flatnonzero(((places > low - half_m) & (places < high + half_m)).all(axis=1))
     if not len(inside):
         return inside
     sides = [
-        np.linspace(first, last, int((last - first) / (_SPACING * gallery.tile_m)) + 2)
+        np.linspace(first, last, int((last - first) / (_SPACING * layer.tile_m)) + 2)
         for first, last in zip(places[inside].min(axis=0), places[inside].max(axis=0), strict=True)
     ]
     lattice = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-    away_m, nearest = cKDTree(places[inside]).query(lattice, distance_upper_bound=gallery.tile_m)
+    away_m, nearest = cKDTree(places[inside]).query(lattice, distance_upper_bound=layer.tile_m)
     found = np.isfinite(away_m)
     rows, first = np.unique(inside[nearest[found]], return_index=True)
     from_middle = np.linalg.norm(lattice[found][first] - (low + high) / 2, axis=1)

@@ -1,0 +1,61 @@
+"""The tiles of one size in a gallery of several."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skyfix.gallery.nearby import Near, rows_near
+from skyfix.gallery.scales import Scale
+from skyfix.gallery.search import Matches
+from skyfix.gallery.tiles import Tiles
+
+if TYPE_CHECKING:
+    from skyfix.gallery.gallery import Gallery
+
+
+class Layer:
+    """What a gallery of one tile size would be: same properties, rows counted within the layer.
+
+    Args:
+        gallery: the whole.
+        scale: one of its tile sizes.
+
+    Attributes:
+        rows: (T,) of the layer's tiles in the gallery.
+    """
+
+    def __init__(self, gallery: "Gallery", scale: Scale) -> None:
+        self._gallery, self._scale = gallery, scale
+        self.rows = np.flatnonzero(gallery.tiles.size_m == scale.tile_m)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def tile_m(self) -> float:
+        """Side of a tile, ground metres."""
+        return self._scale.tile_m
+
+    @property
+    def stride_m(self) -> float:
+        """Distance between neighbouring tiles, ground metres."""
+        return self._scale.stride_m
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        """Where the layer's tiles lie."""
+        return self._gallery.tiles.at(self.rows)
+
+    def search(self, descriptors: np.ndarray, k: int, near: Near | None = None) -> Matches:
+        """``Gallery.search`` among the layer's tiles."""
+        rows = self.rows
+        if near is not None:
+            rows = rows[rows_near(self.tiles.lon, self.tiles.lat, near)]
+        found = self._gallery.search_among(descriptors, k, rows)
+        local = np.searchsorted(self.rows, np.maximum(found.rows, 0))
+        return Matches(np.where(found.rows >= 0, local, -1), found.scores)
+
+    def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
+        """Stored descriptors of some rows of the layer, float32."""
+        return self._gallery.descriptors_of(self.rows[rows])
