@@ -139,6 +139,7 @@ def _row(
         poses=[KNOWLEDGE[known](shot.pose) for shot in shots],
         k=5,
         embedder=embedder,
+        register=False,
     )
     tiles_m = np.array(
         [

@@ -152,6 +152,7 @@ LOCALIZATION = """## Localization
 Recall counts a photo as found when the centre of one of the best K tiles lies within the radius
 of the true ground point (for the nadir photos, of the drone). *photo as it is* takes the photo's
 top for north, *heading* turns the photo north-up, *full pose* rectifies it to the ground plane.
+Fixes rest on the tiles alone here; [fixes.md](fixes.md) has those that are registered to the map.
 *located* are photos that got a fix; *within accuracy* are fixes that are no farther from
 the truth than the accuracy they claim (68 % would be ideal), of those located."""
 
