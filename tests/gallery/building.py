@@ -20,6 +20,8 @@ from mean_colours import MeanColours
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 
+TILE_M, STRIDE_M = 20.0, 5.0
+
 
 class Fatal(MeanColours):
     """Does something drastic in one of its calls."""

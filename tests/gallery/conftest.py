@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import STRIDE_M, TILE_M
 from mean_colours import MeanColours
 from rasters import texture, write_map
 
 from skyfix.gallery import Gallery
-
-TILE_M, STRIDE_M = 20.0, 5.0
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
-from conftest import STRIDE_M, TILE_M
+from building import STRIDE_M, TILE_M
 from mean_colours import MeanColours
 from PIL import Image
 from rasterio.warp import transform as gdal_transform

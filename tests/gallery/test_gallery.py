@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.warp
-from conftest import STRIDE_M, TILE_M
+from building import STRIDE_M, TILE_M
 from mean_colours import MeanColours
 from pyproj import Geod
 from rasters import texture, write_map

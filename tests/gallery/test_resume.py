@@ -10,7 +10,7 @@ from pathlib import Path
 import lance
 import numpy as np
 import pytest
-from conftest import STRIDE_M, TILE_M
+from building import STRIDE_M, TILE_M
 from mean_colours import MeanColours
 
 from skyfix.errors import SkyfixError

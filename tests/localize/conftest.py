@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import pytest
-from scene import Scene, make_scene
+from scene import STRIDE_M, TILE_M, Scene, make_scene
 from thumbnails import Thumbnails
 
 from skyfix.gallery import Gallery
-
-TILE_M, STRIDE_M = 80.0, 20.0
 
 
 @pytest.fixture(scope="session")

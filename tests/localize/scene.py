@@ -12,6 +12,8 @@ from skyfix.geo.camera import Pose, centre_on_ground, unproject
 from skyfix.geo.crs import wrap_deg
 from skyfix.geo.ground import east_north, offset
 
+TILE_M, STRIDE_M = 80.0, 20.0
+
 GSD_M = 0.5
 LonLat = tuple[float, float]
 

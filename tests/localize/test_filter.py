@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import STRIDE_M, TILE_M
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scene import STRIDE_M, TILE_M
 
 from skyfix.geo.camera import Pose
 from skyfix.geo.ground import distance_m, offset
@@ -175,6 +175,15 @@ def test_with_a_pose_the_camera_is_followed_through_a_turn_on_the_spot():
         assert len(answer.footprint) == 4
 
 
+@example(  # The rival that takes over from a lost hypothesis may be lost itself.
+    [
+        (0.0, True, 0.0, 167.0),
+        (2.0, True, 0.0, 189.0),
+        (1.6875, True, -281.0, 74.0),
+        (4.0, True, 216.0, 183.0),
+        (5.0, False, 0.0, 1.0),
+    ]
+)
 @given(
     st.lists(
         st.tuples(st.floats(0, 5), st.booleans(), st.floats(-500, 500), st.floats(1, 190)),

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STRIDE_M, TILE_M
 from PIL import Image
-from scene import Scene, save
+from scene import STRIDE_M, TILE_M, Scene, save
 from thumbnails import Thumbnails
 
 from skyfix.errors import SkyfixError

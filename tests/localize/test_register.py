@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STRIDE_M, TILE_M
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene import Scene, save
+from scene import STRIDE_M, TILE_M, Scene, save
 
 from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose

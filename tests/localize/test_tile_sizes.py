@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STRIDE_M, TILE_M
-from scene import Scene, save
+from scene import STRIDE_M, TILE_M, Scene, save
 from thumbnails import Thumbnails
 
 from skyfix.errors import SkyfixError

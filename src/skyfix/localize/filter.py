@@ -60,7 +60,9 @@ class FixFilter:
             self._rival = None
         for hypothesis in filter(None, (self._main, self._rival)):
             hypothesis.advance(time_s)
-        if self._main is not None and _radii_m(self._main.state)[0] > self._lost_m:
+        if self._rival is not None and self._is_lost(self._rival):
+            self._rival = None
+        if self._main is not None and self._is_lost(self._main):
             self._end_main()
             self._main, self._rival = self._rival, None
         self._take(fix, ahead, time_s)
@@ -104,6 +106,9 @@ class FixFilter:
             else lost(fix, _LOST, "smoother")
             for frame, (fix, photo) in enumerate(self._seen)
         ]
+
+    def _is_lost(self, hypothesis: Hypothesis) -> bool:
+        return _radii_m(hypothesis.state)[0] > self._lost_m
 
     def _take(self, fix: Fix, ahead: np.ndarray | None, time_s: float) -> None:
         if fix.lon is None or fix.lat is None or fix.accuracy_m is None:
