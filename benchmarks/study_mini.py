@@ -148,13 +148,25 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def is_measured(entry: Entry, work: Path, seeds: int) -> bool:
+    """Whether all that the page tells of it is there."""
+    folder = folder_of(entry, work)
+    return all(
+        (folder / f"seed_{seed}" / "report" / "figures.json").exists()
+        and (not entry.shifted or (folder / f"{SHIFT}_{seed}.json").exists())
+        for seed in range(seeds)
+    )
+
+
 def text(work: Path, steps: int, seeds: int, picture: str) -> str:
-    runs = {entry.title: measurements(entry, work, seeds) for entry in ENTRIES}
+    entries = [entry for entry in ENTRIES if is_measured(entry, work, seeds)]
+    missing = ", ".join(entry.title for entry in ENTRIES if entry not in entries)
+    runs = {entry.title: measurements(entry, work, seeds) for entry in entries}
     header = ["system"]
     for short in ("D2S", "S2D"):
         header += [f"{short} {metric}" for metric in METRICS]
-    rows = [plain_row(entry, runs[entry.title]) for entry in ENTRIES]
-    curves = {entry.title: shift_curve(entry, work, seeds) for entry in ENTRIES if entry.shifted}
+    rows = [plain_row(entry, runs[entry.title]) for entry in entries]
+    curves = {entry.title: shift_curve(entry, work, seeds) for entry in entries if entry.shifted}
     points = list(next(iter(curves.values())))
     shifts = [[title, *(spread(curve[px]) for px in points)] for title, curve in curves.items()]
     draw(curves, Path(picture))
@@ -172,6 +184,8 @@ photos (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard devia
 
 {table(header, rows)}
 
+{f"Not measured yet: {missing}." if missing else ""}
+
 This budget is {passes:.1f} passes over few places (half of that at 256 px): it says which system
 learns most from little on a small network, not which wins at the size of the papers. InfoNCE gets
 {BATCH} pairs a step where its authors use 128. FSRA and MCCG stand on a CNN instead of their ViT-S
@@ -184,7 +198,7 @@ and the strip that comes free is mirrored (the protocol mirrored-shift, as Dense
 
 {table(["system", *(f"{px} px" for px in points)], shifts)}
 
-![R@1 over the shift]({Path(picture).name})
+![R@1 over the shift](pictures/{Path(picture).name})
 """
 
 
@@ -194,11 +208,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=[entry.title for entry in ENTRIES])
+    parser.add_argument("--page", action="store_true", help="of what is measured already")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--picture", default="docs/pictures/study_shift.png")
     arguments = parser.parse_args()
     for entry in ENTRIES:
-        if arguments.only in (None, entry.title):
+        if not arguments.page and arguments.only in (None, entry.title):
             run(entry, arguments.work, arguments.steps, arguments.seeds)
     if arguments.only:
         return
