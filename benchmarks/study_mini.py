@@ -1,13 +1,13 @@
 """Seven systems on real imagery with one budget and three seeds, as a table and a figure.
 
-    python benchmarks/study_mini.py --work runs/study [--steps 120] [--seeds 3] [--write FILE]
+    python benchmarks/study_mini.py --work runs/study [--steps 300] [--seeds 3] [--write FILE]
 
 Needs the optional data folder (SKYFIX_SHARED, by default ../shared beside the checkout), whose
 university1652_mini has 280 training places. Every system is run by ``skyfix reproduce`` with the
-same backbone, steps, batch and input, each seed apart; SDPL's released form knows no map below
-16 x 16 cells and therefore gets 256 px, and the paper's form and LPN are run at 256 px too, all
-three with half the steps. What is done in the work folder is not done again; --only trains and
-measures one entry, so that several can run side by side.
+same steps, batch and input, each seed apart: first all on one small backbone with ImageNet
+weights, then each on its paper's backbone from random weights. What is done in the work folder is
+not done again; --only trains and measures one entry, so that several can run side by side on one
+GPU; --page writes of what is measured.
 """
 
 import argparse
@@ -15,18 +15,20 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from timing import machine
+from timing import table
 
 from skyfix.files import read_json, write_text
 
 SHARED = Path(os.environ.get("SKYFIX_SHARED", Path(__file__).parents[2] / "shared"))
-BATCH, BACKBONE = 8, "tf_efficientnet_lite0"
+BATCH, INPUT_PX, BACKBONE = 32, 256, "tf_efficientnet_lite0"
 SGD = {"optim.lr": 0.005, "optim.backbone_scale": 0.3, "schedule.kind": "cosine"}
 """The rates of benchmarks/real_world.py, for all that train with SGD."""
+SGD_RANDOM = {**SGD, "optim.backbone_scale": 1}
 ADAMW = {"optim.lr": 0.0003, "schedule.warmup_epochs": 0.5}
 """Of 1e-4, 3e-4 and 1e-3 the one that found most held-out training places (R@1, one seed)."""
 METRICS = ("R@1", "R@5", "AP")
@@ -36,35 +38,39 @@ DIRECTIONS = ("drone2satellite", "satellite2drone")
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the study."""
+    """A row of the study; on another backbone than the small one from random weights."""
 
     title: str
     recipe: str
-    input_px: int
     settings: dict[str, object]
+    backbone: str = BACKBONE
     shifted: bool = False
+
+    @property
+    def is_random(self) -> bool:
+        return self.backbone != BACKBONE
 
 
 ENTRIES = (
-    Entry("instance", "instance", 128, SGD),
-    Entry("lpn", "lpn", 128, SGD, shifted=True),
-    Entry("sdpl paper", "sdpl", 128, SGD, shifted=True),
-    Entry("fsra", "fsra", 128, SGD),
-    Entry("mccg", "mccg", 128, SGD),
-    Entry("sample4geo", "sample4geo", 128, ADAMW),
-    Entry("lpn 256 px", "lpn", 256, SGD, shifted=True),
-    Entry("sdpl paper 256 px", "sdpl", 256, SGD, shifted=True),
-    Entry("sdpl released 256 px", "sdpl_released", 256, SGD, shifted=True),
+    Entry("instance", "instance", SGD),
+    Entry("lpn", "lpn", SGD, shifted=True),
+    Entry("sdpl paper", "sdpl", SGD, shifted=True),
+    Entry("sdpl released", "sdpl_released", SGD, shifted=True),
+    Entry("fsra", "fsra", SGD),
+    Entry("mccg", "mccg", SGD),
+    Entry("sample4geo", "sample4geo", ADAMW),
+    Entry("instance, ResNet-50", "instance", SGD_RANDOM, "resnet50"),
+    Entry("lpn, ResNet-50", "lpn", SGD_RANDOM, "resnet50"),
+    Entry("sdpl paper, ResNet-50", "sdpl", SGD_RANDOM, "resnet50"),
+    Entry("sdpl released, ResNet-50", "sdpl_released", SGD_RANDOM, "resnet50"),
+    Entry("fsra, ViT-S", "fsra", SGD_RANDOM, "vit_small_patch16_768x8_224"),
+    Entry("mccg, ConvNeXt-T", "mccg", SGD_RANDOM, "convnext_tiny"),
+    Entry("sample4geo, ConvNeXt-B", "sample4geo", ADAMW, "convnext_base.fb_in22k_ft_in1k_384"),
 )
 
 
 def folder_of(entry: Entry, work: Path) -> Path:
-    return work / entry.title.replace(" ", "_")
-
-
-def steps_of(entry: Entry, steps: int) -> int:
-    """A step at 256 px costs four at 128 px."""
-    return steps // 2 if entry.input_px == 256 else steps
+    return work / entry.title.replace(",", "").replace(" ", "_")
 
 
 def skyfix(*words: str) -> None:
@@ -73,16 +79,18 @@ def skyfix(*words: str) -> None:
 
 def run(entry: Entry, work: Path, steps: int, seeds: int) -> None:
     settings = {
-        "schedule.steps": steps_of(entry, steps),
-        "system.backbone": BACKBONE,
-        "system.input_px": entry.input_px,
+        "schedule.steps": steps,
+        "system.backbone": entry.backbone,
+        "system.input_px": INPUT_PX,
         "sampler.batch_size": BATCH,
         **entry.settings,
     }
     sets = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     data = ("--data", f"university1652:{SHARED / 'data' / 'university1652_mini'}")
     folder = folder_of(entry, work)
-    skyfix("reproduce", entry.recipe, *data, "--out", str(folder), "--seeds", str(seeds), *sets)
+    start = ("--weights", "none" if entry.is_random else "imagenet")
+    out = ("--out", str(folder), "--seeds", str(seeds))
+    skyfix("reproduce", entry.recipe, *data, *out, *start, *sets)
     for seed in range(seeds if entry.shifted else 0):
         shifts = folder / f"{SHIFT}_{seed}.json"
         if not shifts.exists():
@@ -133,19 +141,13 @@ def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
         deviations = [
             statistics.stdev(values) if len(values) > 1 else 0 for values in curve.values()
         ]
-        style = "-" if "256" in title else "--"
-        axes.errorbar(list(curve), means, deviations, label=title, capsize=3, linestyle=style)
+        axes.errorbar(list(curve), means, deviations, label=title, capsize=3)
     axes.set_xlabel("content of the drone photo moved right (px of 256)")
     axes.set_ylabel("R@1, drone to satellite (%)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=110)
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def is_measured(entry: Entry, work: Path, seeds: int) -> bool:
@@ -158,14 +160,23 @@ def is_measured(entry: Entry, work: Path, seeds: int) -> bool:
     )
 
 
+def trained_on(work: Path, entry: Entry) -> str:
+    """Device, torch and day of an entry's first run."""
+    figures = read_json(folder_of(entry, work) / "seed_0" / "report" / "figures.json", "figures")
+    told = figures["provenance"]
+    return f"{told['device']}, torch {told['versions']['torch']}, {told['date'][:10]}"
+
+
+def plain_table(entries: Sequence[Entry], work: Path, seeds: int) -> str:
+    header = ["system", *(f"{short} {metric}" for short in ("D2S", "S2D") for metric in METRICS)]
+    return table(header, [plain_row(one, measurements(one, work, seeds)) for one in entries])
+
+
 def text(work: Path, steps: int, seeds: int, picture: str) -> str:
     entries = [entry for entry in ENTRIES if is_measured(entry, work, seeds)]
     missing = ", ".join(entry.title for entry in ENTRIES if entry not in entries)
-    runs = {entry.title: measurements(entry, work, seeds) for entry in entries}
-    header = ["system"]
-    for short in ("D2S", "S2D"):
-        header += [f"{short} {metric}" for metric in METRICS]
-    rows = [plain_row(entry, runs[entry.title]) for entry in entries]
+    small = [entry for entry in entries if not entry.is_random]
+    large = [entry for entry in entries if entry.is_random]
     curves = {entry.title: shift_curve(entry, work, seeds) for entry in entries if entry.shifted}
     points = list(next(iter(curves.values())))
     shifts = [[title, *(spread(curve[px]) for px in points)] for title, curve in curves.items()]
@@ -173,23 +184,34 @@ def text(work: Path, steps: int, seeds: int, picture: str) -> str:
     passes = steps * BATCH / 280
     return f"""# Study: one budget for all
 
-Made by `python benchmarks/study_mini.py --steps {steps} --seeds {seeds}` on {machine()}.
+Made by `python benchmarks/study_mini.py --steps {steps} --seeds {seeds}`; trained on
+{trained_on(work, entries[0])}.
 
 280 training places of real imagery with one drone photo each (the optional data folder's
-university1652_mini), EfficientNet-Lite0 from ImageNet weights for all. {steps} steps of {BATCH}
-images a view at 128 px; the systems named 256 px are compared among themselves, after
-{steps // 2} steps. SGD systems share one learning rate; sample4geo's was chosen on held-out
-training places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208
-photos (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.
+university1652_mini). {steps} steps of {BATCH} images a view at {INPUT_PX} px, {passes:.0f} passes,
+for every system. SGD systems share one learning rate; sample4geo's was chosen on held-out training
+places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208 photos
+(S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.
 
-{table(header, rows)}
+## One small backbone
+
+EfficientNet-Lite0 from ImageNet weights for all.
+
+{plain_table(small, work, seeds)}
+
+## The papers' backbones, from random weights
+
+No ImageNet weights of these can be had without a network, and 280 places teach a network of their
+size nearly nothing: the table shows that they run and how much the weights are worth, not what
+the systems reach.
+
+{plain_table(large, work, seeds)}
 
 {f"Not measured yet: {missing}." if missing else ""}
 
-This budget is {passes:.1f} passes over few places (half of that at 256 px): it says which system
-learns most from little on a small network, not which wins at the size of the papers. InfoNCE gets
-{BATCH} pairs a step where its authors use 128. FSRA and MCCG stand on a CNN instead of their ViT-S
-and ConvNeXt-T: no other ImageNet weights can be had without a network.
+InfoNCE gets {BATCH} pairs a step where its authors use 128; FSRA and MCCG stand on a CNN instead
+of their ViT-S and ConvNeXt-T in the first table. A budget of this size says which system learns
+most from little, not which wins at the size of the papers.
 
 ## Shifted photos
 
@@ -205,7 +227,7 @@ and the strip that comes free is mirrored (the protocol mirrored-shift, as Dense
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=[entry.title for entry in ENTRIES])
     parser.add_argument("--page", action="store_true", help="of what is measured already")
