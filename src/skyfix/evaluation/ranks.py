@@ -5,6 +5,7 @@ semi-positives, then positives: a tie never helps. The authors leave that order 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -92,38 +93,41 @@ def match_ranks(
     if size == 0:
         return
     rows = min(total, max(1, _SCORE_BYTES // (4 * size)))
-    buffer, spare = torch.empty(rows, size), torch.empty(rows, size)
-    for start in range(0, total, rows):
-        slab = slice(start, min(start + rows, total))
-        scores, ordered = (part[: slab.stop - start] for part in (buffer, spare))
-        columns, valid, semi = matches.rows(slab)
-        if valid.any():
-            torch.mm(queries[slab], gallery.T, out=scores)
-            yield slab, _ranks(scores, ordered, columns, valid, semi), valid, semi
+    buffer = torch.empty(rows, size)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for start in range(0, total, rows):
+            slab = slice(start, min(start + rows, total))
+            scores = buffer[: slab.stop - start]
+            columns, valid, semi = matches.rows(slab)
+            if valid.any():
+                torch.mm(queries[slab], gallery.T, out=scores)
+                true_scores = scores.gather(1, columns)
+                _sort_rows(scores, pool)
+                yield slab, _ranks(scores, true_scores, valid, semi), valid, semi
+
+
+def _sort_rows(scores: torch.Tensor, pool: ThreadPoolExecutor) -> None:
+    """Sort each row in place.
+
+    Sorting the values alone is vectorized in NumPy: many times faster than sorting with
+    positions, or than one binary search per gallery image among the true matches.
+    """
+    shares = np.array_split(scores.numpy(), torch.get_num_threads())
+    list(pool.map(lambda share: share.sort(axis=1), shares))
 
 
 def _ranks(
-    scores: torch.Tensor,
-    ordered: torch.Tensor,
-    columns: torch.Tensor,
-    valid: torch.Tensor,
-    semi: torch.Tensor,
+    ordered: torch.Tensor, true_scores: torch.Tensor, valid: torch.Tensor, semi: torch.Tensor
 ) -> torch.Tensor:
     """Ranks (n, W) of the matches; those of padding mean nothing.
 
     Args:
-        scores: (n, G).
-        ordered: (n, G) scratch space.
-        columns: (n, W) gallery columns of the matches.
-        valid: (n, W) False where ``columns`` is padding.
+        ordered: (n, G) all scores of a row, ascending.
+        true_scores: (n, W) those of the matches.
+        valid: (n, W) False where ``true_scores`` is padding.
         semi: (n, W) True for semi-positives.
     """
-    true_scores = scores.gather(1, columns)
-    # Sorting the values alone is vectorized in NumPy: many times faster than sorting with
-    # positions, or than one binary search per gallery image among the true matches.
-    ordered.copy_(scores)
-    ordered.numpy().sort(axis=1)
-    size = scores.shape[1]
+    size = ordered.shape[1]
     ranks = size - torch.searchsorted(ordered, true_scores, right=True)
     equal = size - torch.searchsorted(ordered, true_scores) - ranks
     tied = ((equal > 1) & valid).any(dim=1).nonzero()[:, 0]
