@@ -53,6 +53,17 @@ def test_paths_arrays_and_images_agree(embedder: Embedder, photos: list[Path]) -
     np.testing.assert_array_equal(by_path, by_array)
 
 
+def test_memory_that_does_not_suffice_is_told(
+    embedder: Embedder, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(embedder.system, "embed_at", too_large)
+    with pytest.raises(SkyfixError, match="cpu does not hold 3 images"):
+        embedder.embed(photos, "drone")
+
+
 def test_unreadable_images_are_left_out_or_raised(
     embedder: Embedder, photos: list[Path], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from skyfix.datasets import registry as datasets
 from skyfix.datasets.synthetic import generate
 from skyfix.datasets.university1652 import University1652
 from skyfix.errors import SkyfixError
+from skyfix.systems.registry import system_class
 from skyfix.training.config import make_config, read_config
 from skyfix.training.log import read_log
 from skyfix.training.loop import train
@@ -113,6 +114,18 @@ def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -
 def test_a_loss_that_is_not_a_number_stops_the_run(data: Path, tmp_path: Path) -> None:
     config = make_config({**TINY, "optim": {"lr": 1e9}}, "test")
     with pytest.raises(SkyfixError, match="The loss is not a number at step"):
+        train(config, University1652(data), tmp_path / "run", "none", device="cpu", workers=0)
+
+
+def test_a_batch_beyond_the_memory_is_told(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(system_class("instance"), "objective", too_large)
+    config = make_config({**TINY, "sampler": {"batch_size": 6}}, "test")
+    with pytest.raises(SkyfixError, match=r"batch 6\..*sampler\.batch_size=3"):
         train(config, University1652(data), tmp_path / "run", "none", device="cpu", workers=0)
 
 

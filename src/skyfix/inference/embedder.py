@@ -143,8 +143,14 @@ class Embedder:
     def _forward(self, tensors: list[Tensor], view: View, altitude_m: np.ndarray) -> np.ndarray:
         batch = normalized(torch.stack(tensors).to(self.device), self.system.preprocess[view])
         known_m = torch.from_numpy(altitude_m.astype(np.float32)).to(self.device)
-        with torch.inference_mode():
-            descriptors = self.system.embed_at(batch, view, known_m)
+        try:
+            with torch.inference_mode():
+                descriptors = self.system.embed_at(batch, view, known_m)
+        except torch.OutOfMemoryError as error:
+            raise SkyfixError(
+                f"The memory of {self.device} does not hold {len(tensors)} images of "
+                f"{self.system.name}. Free it from other programs or use --device cpu."
+            ) from error
         result = descriptors.float().cpu().numpy()
         if not np.isfinite(result).all():
             raise SkyfixError(

@@ -40,7 +40,7 @@ def train(
     device: str = "auto",
     seed: int = 0,
     save_every: int = 100,
-    workers: int = 1,
+    workers: int | None = None,
     tensorboard: bool = False,
 ) -> TrainResult:
     """Train a system and write its checkpoint folder.
@@ -56,7 +56,7 @@ def train(
         device: ``auto``, ``cpu`` or ``cuda``; mixed precision on CUDA only.
         seed: decides initial weights, order, augmentation and what is held out.
         save_every: steps between saved states.
-        workers: processes that load images.
+        workers: processes that load images; by default one, on CUDA up to 8.
         tensorboard: log for TensorBoard as well.
 
     Raises:

@@ -1,6 +1,7 @@
 """One run: model, optimizer, batches, and where it stands."""
 
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ class Run:
         data: what it is trained on and judged by.
         out: run folder.
         device: ``auto``, ``cpu`` or ``cuda``.
-        workers: processes that load images.
+        workers: processes that load images; None for as many as keep the device busy.
         seed: decides order, augmentation and dropout.
         asked: configuration that a saved state is for.
 
@@ -53,7 +54,7 @@ class Run:
         data: TrainingData,
         out: Path,
         device: str,
-        workers: int,
+        workers: int | None,
         seed: int,
         asked: dict[str, Any],
     ) -> None:
@@ -70,7 +71,8 @@ class Run:
             nn.SyncBatchNorm.convert_sync_batchnorm(system)
         if system.recipe.optim.checkpointing:
             forget_inner_maps(system)
-        self._system, self._data, self._out, self._workers = system, data, out, workers
+        self._system, self._data, self._out = system, data, out
+        self._workers = _loaders(cuda, processes) if workers is None else workers
         self._asked, self._seed = asked, seed
         self._shard = Shard(self._accelerator.process_index, processes)
         self._recipe = system.recipe
@@ -215,14 +217,25 @@ class Run:
         for _ in range(optim.accumulate):
             images = next(batches)
             self.unreadable.update(dict.fromkeys(images.unreadable))
-            terms = self._model(self._batch(images))
-            self._accelerator.backward(terms["total"] / optim.accumulate)
+            try:
+                terms = self._model(self._batch(images))
+                self._accelerator.backward(terms["total"] / optim.accumulate)
+            except torch.OutOfMemoryError as error:
+                raise self._too_large() from error
             for name, value in self._averaged(terms).items():
                 sums[name] = sums.get(name, 0.0) + value / optim.accumulate
         if optim.clip_value:
             self._accelerator.clip_grad_value_(self._model.parameters(), optim.clip_value)
         self._optimizer.step()
         return sums
+
+    def _too_large(self) -> SkyfixError:
+        size = self._recipe.sampler.batch_size
+        return SkyfixError(
+            f"The memory of {self._accelerator.device} does not hold a step of batch {size}. Free "
+            f"it from other programs, or give --set sampler.batch_size={max(1, size // 2)} or "
+            "--set optim.checkpointing=true."
+        )
 
     def _averaged(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
         """Loss terms as numbers, the mean over all processes."""
@@ -278,3 +291,8 @@ class Run:
             self._neighbours = saved["neighbours"].numpy()
             self._batches = self._drawn()
         return int(saved["step"])
+
+
+def _loaders(cuda: bool, processes: int) -> int:
+    """Processes that load images: one beside a CPU that trains, several beside a GPU."""
+    return max(1, min(8, (os.cpu_count() or 1) // processes)) if cuda else 1
