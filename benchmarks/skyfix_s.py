@@ -1,6 +1,6 @@
-"""Train skyfix-s and export it in half precision.
+"""Train skyfix_s and export it in half precision.
 
-    python benchmarks/skyfix_s.py --data runs/grounds --out runs/skyfix-s [--minutes 9]
+    python benchmarks/skyfix_s.py --data runs/grounds --out runs/skyfix_s [--minutes 9]
 
 The data folder comes from benchmarks/skyfix_s_data.py. With ``--minutes`` the first steps are
 timed and the recipe's number of steps is set to what fits. ``--set`` changes values of the recipe.
@@ -25,7 +25,7 @@ from skyfix.training.config import TrainConfig, read_config
 from skyfix.training.log import read_log
 from skyfix.training.loop import train
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "skyfix-s.toml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "skyfix_s.toml"
 WARM_UP_STEPS, TIMED_STEPS = 10, 40
 _EVERY_S = 20.0
 _FINISH_SHARE = 0.95

@@ -1,4 +1,4 @@
-"""The training ground of skyfix-s, as one folder for ``skyfix.datasets.grounds``.
+"""The training ground of skyfix_s, as one folder for ``skyfix.datasets.grounds``.
 
     python benchmarks/skyfix_s_data.py --out runs/grounds [--towns 16] [--workers 2]
 
@@ -36,8 +36,8 @@ SEED = 0
 QUALITY = 85
 SOURCES = (
     # folder, share of a batch, places of one cluster or ground that meet in a batch
-    ("university", 0.375, 1),
-    ("scenes", 0.25, 2),
+    ("university", 0.3125, 1),
+    ("scenes", 0.3125, 2),
     ("maps", 0.125, 8),
     ("towns", 0.25, 12),
 )
@@ -76,9 +76,9 @@ def university(out: Path) -> None:
             continue
         # A heading says nothing about a place: each photo that is kept apart asks four times.
         for turns in range(4):
-            file = f"{number}_drone_{turns}.png"
+            file = f"{number}_drone_{turns}.jpg"
             pixels = np.rot90(np.asarray(Image.open(photo).convert("RGB")), turns)
-            Image.fromarray(np.ascontiguousarray(pixels)).save(out / file)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(out / file, quality=95)
             rows.append([satellite, file, place, place, 1])
     _write(out / PAIR_TABLE, PAIR_COLUMNS, rows)
 

@@ -68,6 +68,8 @@ class MadePairs(Dataset[StepImages]):
         self.batches_per_epoch = max(1, pairs // batch_size)
 
     def __getitem__(self, number: int) -> StepImages:
+        # Several loaders make batches side by side; more threads than cores only get in the way.
+        cv2.setNumThreads(1)
         rng = np.random.default_rng((self._seed, _DRAWN_STREAM, number))
         drawn: list[Pair | _Cut] = []
         for source, count in zip(self._sources, self._counts, strict=True):
