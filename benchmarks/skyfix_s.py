@@ -28,7 +28,7 @@ from skyfix.training.loop import train
 RECIPE = Path(__file__).parents[1] / "recipes" / "skyfix_s.toml"
 WARM_UP_STEPS, TIMED_STEPS = 10, 40
 _EVERY_S = 20.0
-_FINISH_SHARE = 0.95
+_FINISH_SHARE = 0.9
 
 
 def fitting_steps(minutes: float, settings: list[str], data: Grounds, rest: dict) -> int:

@@ -127,7 +127,7 @@ class Grounds:
         return Source(folder.name, share, together, grounds)
 
     def _pairs(self, folder: Path) -> tuple[Pair, ...]:
-        kept = []
+        kept: list[Pair] = []
         rows = _rows(folder / PAIR_TABLE)
         held_out = any(row["apart"] == "1" for row in rows)
         for row in rows:

@@ -57,7 +57,7 @@ class SkyfixS(System):
     )
     paper_recipe = Recipe(
         optim=Optim(kind="adamw", lr=1e-3, backbone_scale=0.5, weight_decay=0.01),
-        schedule=Schedule(kind="cosine", steps=3000, warmup_epochs=5),
+        schedule=Schedule(kind="cosine", steps=3000, warmup_epochs=5.0),
         augment=Augment(pad_px=0, satellite_rotation_deg=0.0, flip=0.0),
         sampler=Sampler(pairing="places", batch_size=256),
         validation=Validation(every_epochs=15),

@@ -72,8 +72,8 @@ def _shadows(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         corners = rng.uniform(0, side, 2) + rng.normal(0, 0.2 * side, (4, 2))
         hull = cv2.convexHull(corners.astype(np.int32))
         cv2.fillConvexPoly(light, hull, rng.uniform(0.4, 0.8))
-    light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.5, 0.04 * side))
-    return _rounded(pixels * light[..., None])
+    soft = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.5, 0.04 * side))
+    return _rounded(pixels * soft[..., None])
 
 
 def _haze(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -105,7 +105,7 @@ def _noise(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     stored = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])[1]
-    return cv2.imdecode(stored, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
 
 
 def _covered(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

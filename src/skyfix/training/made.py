@@ -55,7 +55,7 @@ class MadePairs(Dataset[StepImages]):
     """
 
     def __init__(
-        self, grounds: Grounds, batch_size: int, side_px: int, seed: int, shard: Shard = Shard()
+        self, grounds: Grounds, batch_size: int, side_px: int, seed: int, shard: Shard
     ) -> None:
         self._sources, self._side, self._seed = grounds.sources, side_px, seed
         self._counts = _shares(self._sources, batch_size)
@@ -80,8 +80,7 @@ class MadePairs(Dataset[StepImages]):
             for row in rows
         ]
         satellite, drone = (
-            torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2)
-            for side in zip(*made, strict=True)
+            torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2) for side in zip(*made, strict=True)
         )
         labels, unknown = torch.tensor(rows), torch.full((len(rows),), torch.nan)
         return StepImages(

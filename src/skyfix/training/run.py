@@ -183,9 +183,7 @@ class Run:
     def _drawn(self) -> StepDataset | MadePairs:
         if self._data.grounds is not None:
             size, side_px = self._recipe.sampler.batch_size, self._system.preprocess["satellite"]
-            return MadePairs(
-                self._data.grounds, size, side_px.input_px[0], self._seed, self._shard
-            )
+            return MadePairs(self._data.grounds, size, side_px.input_px[0], self._seed, self._shard)
         return StepDataset(
             self._data.views,
             self._recipe.sampler,

@@ -44,9 +44,7 @@ class Pyramid:
         height, width = self._levels[0].shape[:2]
         return height, width
 
-    def view(
-        self, to_picture: np.ndarray, side_px: int, step_px: float, border: int
-    ) -> np.ndarray:
+    def view(self, to_picture: np.ndarray, side_px: int, step_px: float, border: int) -> np.ndarray:
         """A square view of the picture.
 
         Args:
@@ -164,11 +162,10 @@ def with_relief(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = len(pixels)
     cells = int(rng.integers(*_RELIEF_CELLS))
     bends = rng.normal(0, _RELIEF * side, (cells, cells, 2)).astype(np.float32)
-    bent = cv2.resize(bends, (side, side), interpolation=cv2.INTER_CUBIC)
-    grid = np.arange(side, dtype=np.float32)
-    bent[..., 0] += grid
-    bent[..., 1] += grid[:, None]
-    return cv2.remap(pixels, bent, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    bent = np.asarray(cv2.resize(bends, (side, side), interpolation=cv2.INTER_CUBIC))
+    bent += np.stack(np.meshgrid(*(np.arange(side, dtype=np.float32),) * 2), axis=-1)
+    across, down = cv2.split(bent)
+    return cv2.remap(pixels, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _turn(rng: np.random.Generator) -> float:
