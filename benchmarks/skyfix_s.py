@@ -43,7 +43,7 @@ def fitting_steps(minutes: float, settings: list[str], data: Grounds, rest: dict
             seconds.append(time.monotonic() - began)
     step_s = (seconds[1] - seconds[0]) / TIMED_STEPS
     left_s = 60 * minutes - (time.monotonic() - start)
-    steps = int(_FINISH_SHARE * left_s / step_s)
+    steps = max(TIMED_STEPS, int(_FINISH_SHARE * left_s / step_s))
     print(f"{step_s:.3f} s a step; {steps} steps in {left_s:.0f} s", flush=True)
     return steps
 
