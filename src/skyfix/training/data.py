@@ -14,6 +14,7 @@ from skyfix.datasets.contract import (
     RetrievalSet,
     is_linked,
 )
+from skyfix.datasets.grounds import Grounds, Pair
 from skyfix.errors import SkyfixError
 from skyfix.systems.recipe import Recipe, Validation
 from skyfix.systems.system import System
@@ -34,6 +35,7 @@ class TrainingData:
         positions: of each place, as far as its satellite images tell.
         judged_by: what the checkpoint is selected by; None selects the last state.
         listing: digest of the training images' names; equal for equal data, wherever it lies.
+        grounds: what pairs are made from while training; the views are then its pairs.
     """
 
     views: dict[View, ViewImages]
@@ -42,6 +44,7 @@ class TrainingData:
     positions: Positions | None
     judged_by: RetrievalSet | None
     listing: str
+    grounds: Grounds | None = None
 
     @property
     def photo(self) -> View:
@@ -81,7 +84,7 @@ class HeldOutPhotos(HeldOut):
 
 
 def training_data(
-    dataset: PlaceSet | LinkedSet, system: type[System], recipe: Recipe, seed: int
+    dataset: PlaceSet | LinkedSet | Grounds, system: type[System], recipe: Recipe, seed: int
 ) -> TrainingData:
     """Divide a data set's training images into what is trained on and what is kept apart.
 
@@ -94,6 +97,8 @@ def training_data(
     Raises:
         SkyfixError: as the data set's readers; too few places to hold some out.
     """
+    if isinstance(dataset, Grounds):
+        return _from_grounds(dataset, recipe)
     views = system.views
     if system.any_photo and "drone" not in dataset.views:
         views = tuple("ground" if view == "drone" else view for view in views)
@@ -112,6 +117,21 @@ def training_data(
     if recipe.validation.select == "held-out":
         images, judged_by = _places_apart(images, recipe.validation, generator)
     return _numbered(images, None, judged_by)
+
+
+def _from_grounds(grounds: Grounds, recipe: Recipe) -> TrainingData:
+    """Pairs are made while training, so that there are no classes and the folder says what is
+    kept apart.
+    """
+    items = [item for source in grounds.sources for item in source.items]
+    pairs = [item for item in items if isinstance(item, Pair)]
+    numbers = np.arange(len(pairs))
+    views: dict[View, ViewImages] = {
+        "satellite": ViewImages([pair.satellite for pair in pairs], numbers),
+        "drone": ViewImages([pair.drone for pair in pairs], numbers),
+    }
+    judged_by = grounds if recipe.validation.select == "held-out" else None
+    return TrainingData(views, len(items), None, None, judged_by, _listing(views), grounds)
 
 
 def _places_apart(

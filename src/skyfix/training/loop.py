@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from skyfix.datasets.contract import LinkedSet, PlaceSet
+from skyfix.datasets.grounds import Grounds
 from skyfix.systems import create
 from skyfix.systems.registry import system_class, takes_places
 from skyfix.training import state as run_state
@@ -33,7 +34,7 @@ class TrainResult:
 
 def train(
     config: TrainConfig,
-    dataset: PlaceSet | LinkedSet,
+    dataset: PlaceSet | LinkedSet | Grounds,
     out: Path | str,
     weights: str = "imagenet",
     resume: bool = False,

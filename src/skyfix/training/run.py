@@ -25,6 +25,7 @@ from skyfix.training import state as run_state
 from skyfix.training.batches import Shard, StepDataset, StepImages
 from skyfix.training.data import TrainingData
 from skyfix.training.log import Log
+from skyfix.training.made import MadePairs
 from skyfix.training.mining import alike_places
 from skyfix.training.optimizer import forget_inner_maps, make_optimizer, rate_scale
 from skyfix.training.sampling import nearest_places
@@ -181,7 +182,10 @@ class Run:
             )
         self._batches = self._drawn()
 
-    def _drawn(self) -> StepDataset:
+    def _drawn(self) -> StepDataset | MadePairs:
+        if self._data.grounds is not None:
+            size, side_px = self._recipe.sampler.batch_size, self._system.preprocess["satellite"]
+            return MadePairs(self._data.grounds, size, side_px.input_px[0], self._seed, self._shard)
         return StepDataset(
             self._data.views,
             self._recipe.sampler,
