@@ -57,6 +57,8 @@ class MadePairs(Dataset[StepImages]):
     def __init__(
         self, grounds: Grounds, batch_size: int, side_px: int, seed: int, shard: Shard
     ) -> None:
+        # A forked loader waits for ever for OpenCV's threads, which stayed with its parent.
+        cv2.setNumThreads(0)
         self._sources, self._side, self._seed = grounds.sources, side_px, seed
         self._counts = _shares(self._sources, batch_size)
         self._rows = shard.of(batch_size)
@@ -68,8 +70,6 @@ class MadePairs(Dataset[StepImages]):
         self.batches_per_epoch = max(1, pairs // batch_size)
 
     def __getitem__(self, number: int) -> StepImages:
-        # Several loaders make batches side by side; more threads than cores only get in the way.
-        cv2.setNumThreads(1)
         rng = np.random.default_rng((self._seed, _DRAWN_STREAM, number))
         drawn: list[Pair | _Cut] = []
         for source, count in zip(self._sources, self._counts, strict=True):
