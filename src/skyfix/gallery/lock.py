@@ -9,6 +9,7 @@ from pathlib import Path
 
 import lance
 import pyarrow as pa
+from lance.commit import CommitConflictError
 
 from skyfix.errors import SkyfixError
 
@@ -92,28 +93,25 @@ class _RemoteLock:
 
     def _write(self, holder: str) -> None:
         rows = pa.table({"holder": [holder]}, schema=_SCHEMA)
+        mode = "overwrite" if self._version else "create"
         try:
-            if self._version == 0:
-                table = lance.write_dataset(
-                    rows, self._uri, mode="create", storage_options=self._options
-                )
-            else:
-                files = lance.fragment.write_fragments(
-                    rows, self._uri, mode="overwrite", storage_options=self._options
-                )
-                # Without retries the commit counts only on top of the very version that was read.
-                table = lance.LanceDataset.commit(
-                    self._uri,
-                    lance.LanceOperation.Overwrite(_SCHEMA, files),
-                    read_version=self._version,
-                    storage_options=self._options,
-                    max_retries=0,
-                )
-        except lance.commit.CommitConflictError:
-            raise self._busy("it began a moment ago") from None
-        except OSError as error:
-            if "already exists" in str(error):
-                raise self._busy("it began a moment ago") from None
+            files = lance.fragment.write_fragments(
+                rows, self._uri, mode=mode, storage_options=self._options
+            )
+            # Without retries a commit counts only on top of the very version that was read; what
+            # lance.write_dataset creates may become version 2 of what another one created.
+            table = lance.LanceDataset.commit(
+                self._uri,
+                lance.LanceOperation.Overwrite(_SCHEMA, files),
+                read_version=self._version,
+                storage_options=self._options,
+                max_retries=0,
+            )
+        except (CommitConflictError, OSError) as error:
+            read = self._version
+            present = self._holder()
+            if self._version != read:
+                raise self._busy(present or "a moment ago") from None
             raise self._unwritable(error) from error
         self._version = int(table.version)
 
@@ -123,7 +121,7 @@ class _RemoteLock:
             f"killed, delete {self._uri} and run the same command again."
         )
 
-    def _unwritable(self, error: OSError) -> SkyfixError:
+    def _unwritable(self, error: Exception) -> SkyfixError:
         reason = next(iter(str(error).splitlines()), "unknown error")
         return SkyfixError(f"Cannot lock {self._gallery}: {reason}. Check address and credentials.")
 

@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 
 from skyfix.gallery.search import nearest
 
-SHRINKAGE = 1.0
+SHRINKAGE = 10.0
 """Part of the mean variance that is added to every axis before its scale is taken: axes that
 hardly vary would otherwise be blown up to the weight of the main ones, noise and all."""
 
