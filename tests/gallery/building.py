@@ -1,11 +1,11 @@
 """Run as a program: build a gallery the way a test asks for, to be killed or starved meanwhile.
 
-Arguments: map, gallery, tile_m, stride_m, mode and, if any, dims. Modes: ``plain``; ``kill:N`` dies by SIGKILL in
-the N-th call of the embedder; ``kill-commit:N`` dies in the N-th commit, when the data are written
-but not yet part of the gallery; ``kill-fit`` before a reduction is written, ``kill-rewrite`` when
-the reduced tiles are written but not yet part of the gallery, ``kill-manifest`` when they are but
-gallery.json does not say so; ``starve:BYTES`` cannot write files larger than that; ``hold``
-says "holding" once it embeds and then waits.
+Arguments: map, gallery, tile_m, stride_m, mode and, if any, dims. Modes: ``plain``; ``kill:N``
+dies by SIGKILL in the N-th call of the embedder; ``kill-commit:N`` dies in the N-th commit, when
+the data are written but not yet part of the gallery; ``kill-fit`` before a reduction is written,
+``kill-rewrite`` when the reduced tiles are written but not yet part of the gallery,
+``kill-manifest`` when they are but gallery.json does not say so; ``starve:BYTES`` cannot write
+files larger than that; ``hold`` says "holding" once it embeds and then waits.
 """
 
 import os
