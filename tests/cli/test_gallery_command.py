@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bucket_server import bucket
 from PIL import Image
 from pyramids import cut_tiles, encoded, write_folder, write_pmtiles
 from rasters import texture, write_map
 
 from skyfix import systems
 from skyfix.cli import main
+from skyfix.gallery import Gallery
+from skyfix.gallery.place import place_of
 from skyfix.geo.maps import open_map
 
 ZOOM, FIRST = 19, (139_772, 215_520)
@@ -141,3 +144,55 @@ def test_a_gallery_s_life(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "No source given" in refused("remove", out)
     shutil.rmtree(out / "system")
     assert "is damaged (1 findings)" in refused("verify", out)
+
+
+def test_reduced(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_map(tmp_path / "m.tif", texture(300, 300), pixel=1.0)
+    out = tmp_path / "g"
+    run(path, out, checkpoint, "--dims", 32)
+    built = " ".join(capsys.readouterr().out.split())
+    kept = json.loads((out / "gallery.json").read_text())["contents"]["counts"][0]["kept"]
+    shown = f"32 of 1280 dimensions; of {kept // 10} tiles that they were not fitted to"
+    assert f"Descriptors: {shown}" in built and f"of {kept - kept // 10} other tiles" in built
+    main(["gallery", "info", str(out)])
+    assert shown[:20] in " ".join(capsys.readouterr().out.split())
+    main(["gallery", "verify", str(out)])
+    assert "is sound" in capsys.readouterr().out
+    for dims, because in ((33, "begun with dims 32, asked is 33"), (2000, "Give 1 to 1279")):
+        target = out if dims == 33 else tmp_path / "other"
+        assert because in complaint(capsys, path, target, checkpoint, "--dims", dims)
+
+
+def test_in_a_bucket(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: object) -> str:
+        main(["gallery", *map(str, arguments)])
+        return " ".join(capsys.readouterr().out.split())
+
+    maps = [
+        write_map(tmp_path / f"{n}.tif", texture(150, 150, seed=n), origin=(5e5 + 200 * n, 5e6))
+        for n in (0, 1)
+    ]
+    with bucket() as storage:
+        out = f"{storage}/maps/town"
+        run(maps[0], out, checkpoint)
+        tiles = len(Gallery.open(out))
+        assert f"{tiles} tiles in {out}" in " ".join(capsys.readouterr().out.split())
+        assert f"has {2 * tiles} tiles" in said("add", out, maps[1], "--device", "cpu")
+        assert "1.tif" in said("info", out)
+        assert f"{2 * tiles} tiles read" in said("verify", out)
+        said("map", out, "--out", tmp_path / "map.png")
+        assert (tmp_path / "map.png").exists()
+        with place_of(out).sole_writer():
+            with pytest.raises(SystemExit, match="2"):
+                said("remove", out, "0.tif")
+            assert "Another process is building" in capsys.readouterr().err
+        assert f"has {tiles} tiles" in said("remove", out, "0.tif")
+    assert not Path("s3:").exists()
+
+
+def test_two_at_once(
+    tiles: Path, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "g"
+    with place_of(out).sole_writer():
+        assert f"Another process is building {out}" in complaint(capsys, tiles, out, checkpoint)

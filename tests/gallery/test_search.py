@@ -11,7 +11,7 @@ from mean_colours import MeanColours
 from pyproj import Geod
 from rasters import texture, write_map
 
-import skyfix.gallery.gallery as gallery_module
+import skyfix.gallery.descriptors as descriptors_module
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.nearby import rows_near
@@ -122,10 +122,10 @@ def test_galleries_too_large_for_memory_are_read_in_blocks(
     near = (gallery.tiles.lon[700], gallery.tiles.lat[700], 60.0)
     held = [gallery.search(gallery.descriptors[::50], 9, near=n) for n in (None, near)]
     queries = gallery.descriptors[::50]
-    monkeypatch.setattr(gallery_module, "HELD_BYTES", 0)
+    monkeypatch.setattr(descriptors_module, "HELD_BYTES", 0)
     fresh = Gallery.open(gallery.path)
     read = [fresh.search(queries, 9, near=n) for n in (None, near)]
-    assert "descriptors" not in vars(fresh), "the whole matrix was loaded"
+    assert "matrix" not in vars(fresh._descriptors), "the whole matrix was loaded"
     for first, second in zip(held, read, strict=True):
         np.testing.assert_allclose(first.scores, second.scores, atol=1e-6)
         assert (first.rows == second.rows).mean() > 0.99

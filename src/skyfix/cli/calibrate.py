@@ -5,7 +5,7 @@ from pathlib import Path
 from rich import print as show
 
 
-def calibrate(gallery: Path, /, *, photos: Path, device: str = "auto") -> None:
+def calibrate(gallery: str, /, *, photos: Path, device: str = "auto") -> None:
     """Fit how sure fixes are to photos of which the place is known.
 
     The result, `calibration.json` in the gallery's folder, holds for all later fixes.
@@ -15,7 +15,7 @@ def calibrate(gallery: Path, /, *, photos: Path, device: str = "auto") -> None:
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     photos
         CSV with columns file, lon, lat (the ground point at the photo's centre, degrees) and,
         where known, heading_deg, pitch_deg, altitude_m, hfov_deg; or a folder with such a

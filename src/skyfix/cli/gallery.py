@@ -11,6 +11,7 @@ from skyfix.cli.numbers import band_numbers
 from skyfix.errors import SkyfixError
 
 if TYPE_CHECKING:
+    from skyfix.gallery.facts import GalleryInfo
     from skyfix.gallery.manifest import Counts
     from skyfix.gallery.sources import Source
 
@@ -22,12 +23,13 @@ def build(
     sources: tuple[Path, ...],
     /,
     *,
-    out: Path,
+    out: str,
     system: str,
     tile_m: tuple[float, ...],
     stride_m: tuple[float, ...] | None = None,
     roi: Path | None = None,
     bands: str | None = None,
+    dims: int | None = None,
     device: str = "auto",
 ) -> None:
     """Cut satellite imagery into tiles and embed them.
@@ -46,7 +48,7 @@ def build(
         GeoTIFFs of any projected or geographic CRS, MBTiles or PMTiles files, a folder of such
         files, or a folder of web-map tiles (zoom/column/row.png, .jpg or .webp).
     out
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     system
         Checkpoint folder of a trained system, or one with built-in weights (imagenet).
     tile_m
@@ -61,6 +63,9 @@ def build(
     bands
         Bands of the GeoTIFFs that are red, green and blue, such as 4,3,2, or a grey one. Without
         it the file's tags decide.
+    dims
+        Reduce descriptors to this length (PCA whitening) once all tiles are embedded: smaller
+        galleries, faster searches. What is lost is measured and shown by `skyfix gallery info`.
     device
         auto, cpu or cuda.
     """
@@ -69,7 +74,9 @@ def build(
 
     chosen = band_numbers(bands)
     embedder = Embedder(system, device=device)
-    gallery = Gallery.build(sources, out, embedder, tile_m, stride_m, region=roi, bands=chosen)
+    gallery = Gallery.build(
+        sources, out, embedder, tile_m, stride_m, region=roi, bands=chosen, dims=dims
+    )
     report = gallery.report
     if report is None or report.already_complete:
         show(f"{out} is already complete: {len(gallery)} tiles.")
@@ -81,10 +88,12 @@ def build(
         f"{counts.skipped_nodata} without imagery and {counts.skipped_featureless} featureless "
         f"ones left out{outside}."
     )
+    if gallery.reduction is not None:
+        show(f"Descriptors: {_descriptor_line(gallery.info())}.")
 
 
 @app.command
-def add(gallery: Path, /, *sources: Path, bands: str | None = None, device: str = "auto") -> None:
+def add(gallery: str, /, *sources: Path, bands: str | None = None, device: str = "auto") -> None:
     """Add satellite imagery to a gallery.
 
     Killed at any moment it leaves the gallery as it was; run again, it goes on where it was.
@@ -94,7 +103,7 @@ def add(gallery: Path, /, *sources: Path, bands: str | None = None, device: str 
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     sources
         Maps as for `skyfix gallery build`; what is in the gallery already is left out. Of a
         gallery with a region of interest only tiles inside it are added.
@@ -117,7 +126,7 @@ def add(gallery: Path, /, *sources: Path, bands: str | None = None, device: str 
 
 
 @app.command
-def remove(gallery: Path, /, *sources: str) -> None:
+def remove(gallery: str, /, *sources: str) -> None:
     """Remove imagery and its tiles from a gallery.
 
     Example: `skyfix gallery remove gallery east.tif`
@@ -125,7 +134,7 @@ def remove(gallery: Path, /, *sources: str) -> None:
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     sources
         Rasters as `skyfix gallery info` lists them, or their file names.
     """
@@ -140,7 +149,7 @@ def remove(gallery: Path, /, *sources: str) -> None:
 
 
 @app.command
-def info(gallery: Path, /) -> None:
+def info(gallery: str, /) -> None:
     """Show what a gallery holds.
 
     Example: `skyfix gallery info gallery`
@@ -148,7 +157,7 @@ def info(gallery: Path, /) -> None:
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     """
     from skyfix.gallery import Gallery
 
@@ -159,7 +168,7 @@ def info(gallery: Path, /) -> None:
         ("tiles", f"{facts.tiles}"),
         ("tile, stride", "\n".join(f"{s.tile_m:g} m, {s.stride_m:g} m" for s in facts.scales)),
         ("system", f"{facts.system} ({facts.identity})"),
-        ("descriptor", f"{facts.dimensions} dimensions"),
+        ("descriptor", _descriptor_line(facts)),
         ("lon, lat", f"{west:.6f} to {east:.6f}, {south:.6f} to {north:.6f}"),
         ("size", f"{facts.size_bytes / 1e6:.1f} MB"),
         ("sources", "\n".join(map(_source_line, facts.sources, facts.source_counts))),
@@ -169,7 +178,7 @@ def info(gallery: Path, /) -> None:
 
 
 @app.command
-def verify(gallery: Path, /) -> None:
+def verify(gallery: str, /) -> None:
     """Read all of a gallery and compare it with its description; exits with 2 if damaged.
 
     Example: `skyfix gallery verify gallery`
@@ -177,7 +186,7 @@ def verify(gallery: Path, /) -> None:
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     """
     from skyfix.gallery import Gallery
     from skyfix.gallery.verify import verify_gallery
@@ -198,7 +207,7 @@ def verify(gallery: Path, /) -> None:
 
 
 @app.command(name="map")
-def coverage(gallery: Path, /, *, out: Path) -> None:
+def coverage(gallery: str, /, *, out: Path) -> None:
     """Draw what a gallery covers and what was left out.
 
     Example: `skyfix gallery map gallery --out coverage.png`
@@ -206,7 +215,7 @@ def coverage(gallery: Path, /, *, out: Path) -> None:
     Parameters
     ----------
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     out
         Picture (.png) or page (.html) to write.
     """
@@ -215,6 +224,17 @@ def coverage(gallery: Path, /, *, out: Path) -> None:
 
     write_coverage(Gallery.open(gallery), out)
     show(f"Wrote {out}.")
+
+
+def _descriptor_line(facts: "GalleryInfo") -> str:
+    if facts.kept is None:
+        return f"{facts.stored_dimensions} dimensions"
+    kept = facts.kept
+    return (
+        f"{facts.stored_dimensions} of {facts.dimensions} dimensions; of {kept.tiles} tiles that "
+        f"they were not fitted to, {kept.first:.1%} keep the nearest of {kept.among} other tiles, "
+        f"and of the ten nearest {kept.ten:.1%} are kept"
+    )
 
 
 def _source_line(source: "Source", counts: "Counts") -> str:

@@ -22,7 +22,7 @@ def locate(
     photos: tuple[Path, ...],
     /,
     *,
-    gallery: Path,
+    gallery: str,
     heading_deg: float | None = None,
     pitch_deg: float | None = None,
     altitude_m: float | None = None,
@@ -55,7 +55,7 @@ def locate(
     photos
         Drone photos, or folders of them.
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     heading_deg
         Direction that the top of every photo points to, clockwise from true north.
     pitch_deg

@@ -26,7 +26,7 @@ def track(
     source: Path,
     /,
     *,
-    gallery: Path,
+    gallery: str,
     telemetry: Path | None = None,
     telemetry_offset_s: float = 0.0,
     heading_from_course: _FromCourse = None,
@@ -58,7 +58,7 @@ def track(
     source
         Video, or a folder of photos.
     gallery
-        Folder of the gallery.
+        Folder of the gallery, or s3://bucket/folder.
     telemetry
         The drone's SRT file, a CSV (time_s, lat, lon, alt_m, rel_alt_m, heading_deg, pitch_deg,
         roll_deg, hfov_deg; for photos also file), or a video with such subtitles. Gives the poses

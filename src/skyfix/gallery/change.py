@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.build import BuildReport, Filling, describe_all, plan_all
+from skyfix.gallery.build import BuildReport, describe_all
+from skyfix.gallery.filling import Filling, plan_all
 from skyfix.gallery.manifest import Contents, Counts, Manifest
 from skyfix.gallery.place import Place, place_of
+from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, list_rasters
 from skyfix.gallery.store import drop, tidy
 from skyfix.gallery.system import TileEmbedder
@@ -68,7 +70,9 @@ def add_sources(
             jobs = plan_all(list(fresh), asked.sources, manifest.scales, region)
             first = max(contents.numbers) + 1
             numbers = tuple(range(first, first + len(fresh)))
-            filling = Filling(asked, jobs, numbers, embedder, place, contents.version)
+            reduction = kept_reduction(contents.reduction, place)
+            base = contents.version
+            filling = Filling(asked, jobs, numbers, embedder, place, base, reduction)
             counts = filling.run()
             contents = replace(
                 contents,
@@ -107,10 +111,11 @@ def remove_sources(path: Path | str, names: Sequence[Path | str]) -> tuple[Sourc
             )
         numbers = [contents.numbers[index] for index in sorted(gone)]
         version = drop(place, contents.version, numbers) if numbers else contents.version
-        kept = Contents(
-            version,
-            tuple(contents.numbers[index] for index in left),
-            tuple(contents.counts[index] for index in left),
+        kept = replace(
+            contents,
+            version=version,
+            numbers=tuple(contents.numbers[index] for index in left),
+            counts=tuple(contents.counts[index] for index in left),
         )
         sources = tuple(manifest.sources[index] for index in left)
         replace(manifest, sources=sources, contents=kept).write(place)

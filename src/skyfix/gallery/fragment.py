@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece
+from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.sources import Source
-from skyfix.gallery.store import LENGTH_TOLERANCE
+from skyfix.gallery.store import LENGTH_TOLERANCE, half_precision
 from skyfix.geo.tiling import TilePlan
 
 
@@ -18,11 +19,19 @@ class Fragment:
     Args:
         sources: the rasters.
         numbers: what stored tiles call each of them.
-        dimensions: length D of a descriptor.
+        dimensions: length D of the system's descriptors.
+        reduction: what makes stored ones of them; None to store them whole.
     """
 
-    def __init__(self, sources: Sequence[Source], numbers: Sequence[int], dimensions: int) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        numbers: Sequence[int],
+        dimensions: int,
+        reduction: Reduction | None = None,
+    ) -> None:
         self._sources, self._numbers, self._dimensions = sources, numbers, dimensions
+        self._reduction = reduction
         self._parts: list[dict[str, pa.Array]] = []
         self._tiles = 0
 
@@ -48,11 +57,12 @@ class Fragment:
                 f"The embedder gave descriptors of shape {descriptors.shape}, or not of unit "
                 f"length; expected {expected}, each of length 1. Check the system's weights."
             )
+        stored = descriptors if self._reduction is None else self._reduction.apply(descriptors)
         prefix = self._sources[source].fingerprint[:12]
         self._parts.append(
             _places(self._numbers[source], prefix, plan, piece.kept)
             | {
-                "descriptor": _half_precision(descriptors),
+                "descriptor": half_precision(stored),
                 "thumbnail": pa.array(piece.thumbnails, pa.binary()),
             }
         )
@@ -88,8 +98,3 @@ def _places(number: int, prefix: str, plan: TilePlan, kept: np.ndarray) -> dict[
         "width_px": pa.array(widths),
         "height_px": pa.array(heights),
     }
-
-
-def _half_precision(descriptors: np.ndarray) -> pa.Array:
-    half = np.ascontiguousarray(descriptors, dtype=np.float16)
-    return pa.FixedSizeListArray.from_arrays(pa.array(half.ravel()), half.shape[1])

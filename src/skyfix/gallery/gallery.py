@@ -1,8 +1,8 @@
 """The gallery: one folder of geo-referenced tiles, their descriptors and the system behind them."""
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,17 @@ from PIL import Image
 from skyfix.errors import SkyfixError
 from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
 from skyfix.gallery.change import add_sources, remove_sources
+from skyfix.gallery.descriptors import Descriptors
+from skyfix.gallery.facts import GalleryInfo
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.nearby import Near, rows_near
-from skyfix.gallery.place import place_of, read_json
+from skyfix.gallery.place import Folder, place_of, read_json
+from skyfix.gallery.reader import TileReader
+from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.scales import Scale
-from skyfix.gallery.search import Matches, nearest
+from skyfix.gallery.search import Matches
 from skyfix.gallery.sources import Source
-from skyfix.gallery.store import TileReader
 from skyfix.gallery.system import DESCRIPTION_FILE, SYSTEM_FOLDER, TileEmbedder
 from skyfix.gallery.tiles import Tiles
 from skyfix.gallery.within import kept_region
@@ -29,59 +32,25 @@ from skyfix.geo.region import Region
 if TYPE_CHECKING:
     from skyfix.inference import Embedder
 
-HELD_BYTES = 2 * 2**30
-"""Descriptors (float32) up to this size are held in memory after the first search; larger
-galleries are read from disk at every search, where ``near`` pays off."""
-
-_BLOCK_SCORES = 2**22
-
-
-@dataclass(frozen=True)
-class GalleryInfo:
-    """Facts of a gallery.
-
-    Attributes:
-        tiles: number of tiles.
-        scales: tile sizes and strides, ground metres, small tiles first.
-        dimensions: length D of a descriptor.
-        system: name of the system.
-        identity: digest of its weights, arguments and preprocessing.
-        bounds: west, south, east, north, degrees; west > east across the antimeridian.
-        size_bytes: size on disk.
-        counts: planned, kept and skipped tiles.
-        sources: the rasters.
-        source_counts: the counts of each.
-    """
-
-    tiles: int
-    scales: tuple[Scale, ...]
-    dimensions: int
-    system: str
-    identity: str
-    bounds: tuple[float, float, float, float]
-    size_bytes: int
-    counts: Counts
-    sources: tuple[Source, ...]
-    source_counts: tuple[Counts, ...]
-
 
 class Gallery:
-    """A complete gallery on disk. Get one with ``Gallery.open`` or ``Gallery.build``.
+    """A complete gallery. Get one with ``Gallery.open`` or ``Gallery.build``.
 
     Attributes:
-        path: its folder.
+        path: its folder, a path on disk or the text s3://bucket/folder.
         report: what the build did; None for a gallery that was opened.
     """
 
     def __init__(self, path: Path | str, report: BuildReport | None = None) -> None:
-        self.path, self.report = Path(path), report
-        self._place = place_of(path)
+        self._place, self.report = place_of(path), report
+        self.path = Path(path) if isinstance(self._place, Folder) else self._place.uri
         self._manifest = Manifest.read(self._place)
         self._contents = contents = self._manifest.require_complete(self._place)
         self._counts = Counts.total(contents.counts)
         self._reader = TileReader(
-            self._place, contents.version, self._counts.kept, self._manifest.dimensions
+            self._place, contents.version, self._counts.kept, self._manifest.stored_dimensions
         )
+        self._descriptors = Descriptors(self._place, self._manifest, self._reader)
 
     @classmethod
     def open(cls, path: Path | str) -> "Gallery":
@@ -103,13 +72,14 @@ class Gallery:
         thumbnail_px: int = THUMBNAIL_PX,
         region: Path | str | None = None,
         bands: Sequence[int] = (),
+        dims: int | None = None,
     ) -> "Gallery":
         """Build a gallery, or finish one, and open it; see ``build_gallery``.
 
         ``report`` of the result says what was done.
         """
         report = build_gallery(
-            sources, out, embedder, tile_m, stride_m, thumbnail_px, region, bands
+            sources, out, embedder, tile_m, stride_m, thumbnail_px, region, bands, dims
         )
         return cls(out, report)
 
@@ -175,8 +145,17 @@ class Gallery:
 
     @property
     def dimensions(self) -> int:
-        """Length D of a descriptor."""
+        """Length D of the system's descriptors, which ``search`` takes."""
         return self._manifest.dimensions
+
+    @property
+    def reduction(self) -> Reduction | None:
+        """What reduced the stored descriptors; None where they are whole.
+
+        Raises:
+            SkyfixError: its file is missing or not the gallery's.
+        """
+        return self._descriptors.reduction
 
     @property
     def identity(self) -> str:
@@ -200,15 +179,10 @@ class Gallery:
         # Numbers of sources increase; gaps are where one was removed.
         return replace(stored, source=np.searchsorted(self._contents.numbers, stored.source))
 
-    @cached_property
+    @property
     def descriptors(self) -> np.ndarray:
-        """All descriptors, (T, D) float32, stored in half precision."""
-        matrix = np.empty((len(self), self.dimensions), np.float32)
-        start = 0
-        for block in self._reader.descriptor_blocks(_BLOCK_SCORES // self.dimensions + 1):
-            matrix[start : start + len(block)] = block
-            start += len(block)
-        return matrix
+        """All stored descriptors, (T, d) float32; d is D, or less in a reduced gallery."""
+        return self._descriptors.matrix
 
     def search(self, descriptors: np.ndarray, k: int, near: Near | None = None) -> Matches:
         """The k tiles most like each query: exact dot products, equal scores rank by row.
@@ -226,14 +200,19 @@ class Gallery:
 
     def search_among(self, descriptors: np.ndarray, k: int, rows: np.ndarray | None) -> Matches:
         """``search`` among some rows, in increasing order; None for all."""
-        queries = self._checked(descriptors)
-        if k < 1:
-            raise SkyfixError(f"k is {k}. Ask for at least 1 tile.")
-        return nearest(queries, self._blocks(rows, len(queries)), k)
+        return self._descriptors.search(descriptors, k, rows)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Stored descriptors of some rows, (n, D) float32."""
-        return self.descriptors[rows] if self._held else self._reader.descriptors(rows)
+        """Stored descriptors of some rows, (n, d) float32."""
+        return self._descriptors.of(rows)
+
+    def comparable(self, descriptors: np.ndarray) -> np.ndarray:
+        """Descriptors (N, D) made by the gallery's system as stored ones are: (N, d) float32.
+
+        Raises:
+            SkyfixError: wrong shape, or not numbers.
+        """
+        return self._descriptors.comparable(descriptors)
 
     def require(self, identity: str) -> None:
         """Refuse descriptors of another system.
@@ -293,6 +272,8 @@ class Gallery:
             tiles=len(self),
             scales=self.scales,
             dimensions=self.dimensions,
+            stored_dimensions=self._manifest.stored_dimensions,
+            kept=None if self.reduction is None else self.reduction.kept,
             system=str(described.get("system", "unknown")),
             identity=self.identity,
             bounds=self.tiles.bounds(),
@@ -311,44 +292,7 @@ class Gallery:
             )
         return self.scales[0]
 
-    @property
-    def _held(self) -> bool:
-        """Whether the descriptors are held in memory."""
-        return 4 * len(self) * self.dimensions <= HELD_BYTES
-
     @cached_property
     def _lon_lat(self) -> tuple[np.ndarray, np.ndarray]:
         table = self._reader.columns(["lon", "lat"])
         return table["lon"].to_numpy(), table["lat"].to_numpy()
-
-    def _blocks(
-        self, rows: np.ndarray | None, queries: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows and descriptors to compare with, block by block, from memory or from disk."""
-        size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
-        if rows is not None:
-            for start in range(0, len(rows), size):
-                part = rows[start : start + size]
-                yield part, self.descriptors_of(part)
-            return
-        start = 0
-        for block in (
-            self._held_blocks(size) if self._held else self._reader.descriptor_blocks(size)
-        ):
-            yield np.arange(start, start + len(block)), block
-            start += len(block)
-
-    def _held_blocks(self, size: int) -> Iterator[np.ndarray]:
-        for start in range(0, len(self), size):
-            yield self.descriptors[start : start + size]
-
-    def _checked(self, descriptors: np.ndarray) -> np.ndarray:
-        queries = np.asarray(descriptors, dtype=np.float32)
-        if queries.ndim != 2 or queries.shape[1] != self.dimensions:
-            raise SkyfixError(
-                f"Descriptors have shape {queries.shape}, {self.path} needs "
-                f"(N, {self.dimensions}). Embed the queries with the gallery's own system."
-            )
-        if not np.isfinite(queries).all():
-            raise SkyfixError("A query descriptor is not a number. Check the photo and the system.")
-        return queries

@@ -59,3 +59,7 @@ class Layer:
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows of the layer, float32."""
         return self._gallery.descriptors_of(self.rows[rows])
+
+    def comparable(self, descriptors: np.ndarray) -> np.ndarray:
+        """``Gallery.comparable``."""
+        return self._gallery.comparable(descriptors)

@@ -46,11 +46,13 @@ class Contents:
             finished and do not count.
         numbers: what stored tiles call each source; they increase.
         counts: tiles of each source.
+        reduction: digest of what reduced the descriptors, see ``reducing``; None for whole ones.
     """
 
     version: int
     numbers: tuple[int, ...]
     counts: tuple[Counts, ...]
+    reduction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Manifest:
         thumbnail_px: side of the thumbnails; 0 if there are none.
         sources: the rasters, in order.
         region: fingerprint of the region of interest, see ``within``; None for all imagery.
+        reduced_to: length d of the stored descriptors; None where they are stored whole.
         contents: None until the first build is through.
     """
 
@@ -75,12 +78,18 @@ class Manifest:
     thumbnail_px: int
     sources: tuple[Source, ...]
     region: str | None = None
+    reduced_to: int | None = None
     contents: Contents | None = None
 
     @property
     def state(self) -> Literal["building", "complete"]:
         """``building`` until the last tile of the first build is stored."""
         return "building" if self.contents is None else "complete"
+
+    @property
+    def stored_dimensions(self) -> int:
+        """Length of a stored descriptor."""
+        return self.dimensions if self.reduced_to is None else self.reduced_to
 
     def write(self, place: Place) -> None:
         """Write gallery.json in one step."""
@@ -182,6 +191,7 @@ class Manifest:
             "tile_m": ", ".join(f"{scale.tile_m:.12g}" for scale in self.scales),
             "stride_m": ", ".join(f"{scale.stride_m:.12g}" for scale in self.scales),
             "thumbnail_px": str(self.thumbnail_px),
+            "dims": "all" if self.reduced_to is None else str(self.reduced_to),
         }
 
     @classmethod
@@ -201,7 +211,7 @@ def _contents(content: dict[str, Any], sources: int) -> Contents:
     numbers = tuple(int(number) for number in content["numbers"])
     if not len(counts) == len(numbers) == len(set(numbers)) == sources:
         raise ValueError(f"{len(numbers)} numbers and {len(counts)} counts of {sources} sources")
-    return Contents(int(content["version"]), numbers, counts)
+    return Contents(int(content["version"]), numbers, counts, content.get("reduction"))
 
 
 def _listed(bands: tuple[int, ...]) -> str:

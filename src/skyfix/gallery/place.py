@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,8 +47,22 @@ class Place(Protocol):
 
 
 def place_of(path: Path | str) -> Place:
-    """The place behind a path."""
-    return Folder(Path(path))
+    """The place behind a path on a local disk or an address s3://bucket/folder.
+
+    Raises:
+        SkyfixError: an address of another kind.
+    """
+    scheme = re.match(r"([a-z0-9+]{2,}):/", str(path))
+    if scheme is None:
+        return Folder(Path(path))
+    if scheme[1] != "s3" or isinstance(path, Path):
+        raise SkyfixError(
+            f"{path} is no place for a gallery. Give a folder on a local disk or the text "
+            "s3://bucket/folder."
+        )
+    from skyfix.gallery.bucket import Bucket
+
+    return Bucket(path)
 
 
 def read_json(place: Place, name: str, what: str) -> Any:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -12,12 +12,14 @@ import pyarrow as pa
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.place import Place
+from skyfix.progress import counting
 
 TILES_FOLDER = "tiles.lance"
 LENGTH_TOLERANCE = 1e-2
 """How far from 1 the length of a stored descriptor may be; half precision needs 1e-3."""
 
 _PROPERTY = "skyfix.progress"
+_BATCH_ROWS, _ROWS_PER_FILE = 1024, 65_536
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,15 @@ class TileWriter:
         self.rows = dataset.count_rows()
 
 
+def _properties(dataset: lance.LanceDataset) -> dict[str, str]:
+    """What was said with the commit of the dataset's version."""
+    transaction = dataset.read_transaction(dataset.version)
+    return (transaction and transaction.transaction_properties) or {}
+
+
 def _left_by(dataset: lance.LanceDataset) -> Progress | None:
     """How far the run came that made the dataset's newest version; None if it was no run."""
-    transaction = dataset.read_transaction(dataset.version)
-    properties = (transaction and transaction.transaction_properties) or {}
+    properties = _properties(dataset)
     if _PROPERTY not in properties:
         return None
     left = json.loads(properties[_PROPERTY])
@@ -178,6 +185,74 @@ def drop(place: Place, base: int, numbers: list[int]) -> int:
         return int(open_dataset(place).version)
 
 
+def stored_length(place: Place) -> tuple[int, int]:
+    """Length of the stored descriptors, and how many there are."""
+    with reading(place):
+        dataset = open_dataset(place)
+        return dataset.schema.field("descriptor").type.list_size, dataset.count_rows()
+
+
+def descriptors_at(place: Place, rows: np.ndarray) -> np.ndarray:
+    """Descriptors of some rows of the newest version, (n, D) float32."""
+    with reading(place):
+        return unit_matrix(open_dataset(place).take(rows, columns=["descriptor"])["descriptor"])
+
+
+def rewrite_descriptors(
+    place: Place, convert: Callable[[np.ndarray], np.ndarray], dimensions: int
+) -> None:
+    """Replace all descriptors in one commit, which keeps the progress of the run.
+
+    Args:
+        place: the gallery.
+        convert: from (n, D) to (n, dimensions) float32, of unit length.
+        dimensions: their new length.
+    """
+    with _writing(place):
+        dataset = open_dataset(place)
+        narrow = schema(dimensions)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with counting("Reducing", dataset.count_rows(), "tiles") as counter:
+                for batch in dataset.to_batches(batch_size=_BATCH_ROWS):
+                    columns = {name: batch[name] for name in narrow.names}
+                    converted = convert(unit_matrix(batch["descriptor"]))
+                    columns["descriptor"] = half_precision(converted)
+                    yield pa.RecordBatch.from_pydict(columns, schema=narrow)
+                    counter.advance(len(batch))
+
+        lance.write_dataset(
+            pa.RecordBatchReader.from_batches(narrow, batches()),
+            f"{place.uri}/{TILES_FOLDER}",
+            mode="overwrite",
+            max_rows_per_file=_ROWS_PER_FILE,
+            transaction_properties=_properties(dataset),
+            storage_options=place.storage_options,
+        )
+
+
+def unit_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A column of stored descriptors, (n, D) float32 of unit length.
+
+    Raises:
+        ValueError: they are not what was stored.
+    """
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    matrix = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    matrix = matrix.reshape(-1, column.type.list_size)
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    if not (np.abs(lengths - 1) < LENGTH_TOLERANCE).all():
+        raise ValueError("descriptors that are not of unit length")
+    # Half precision shifts lengths by up to 1e-4; unit again, scores are cosines.
+    return matrix / lengths
+
+
+def half_precision(descriptors: np.ndarray) -> pa.Array:
+    """Descriptors (n, D) as a column of the store."""
+    half = np.ascontiguousarray(descriptors, dtype=np.float16)
+    return pa.FixedSizeListArray.from_arrays(pa.array(half.ravel()), half.shape[1])
+
+
 def tidy(place: Place) -> None:
     """Delete old versions and files of killed commits."""
     with _writing(place):
@@ -189,69 +264,6 @@ def open_dataset(place: Place, version: int | None = None) -> lance.LanceDataset
     return lance.dataset(
         f"{place.uri}/{TILES_FOLDER}", version=version, storage_options=place.storage_options
     )
-
-
-class TileReader:
-    """Reads tiles, columns and descriptors of a complete gallery.
-
-    Args:
-        place: the gallery.
-        version: of its dataset.
-        rows: how many tiles it must have.
-        dimensions: length of a stored descriptor.
-
-    Raises:
-        SkyfixError: tiles are missing or damaged.
-    """
-
-    def __init__(self, place: Place, version: int, rows: int, dimensions: int) -> None:
-        self._place, self._rows, self._dimensions = place, rows, dimensions
-        with reading(place):
-            self._dataset = open_dataset(place, version)
-            found = self._dataset.count_rows()
-            if found != rows or not self._dataset.schema.equals(schema(dimensions)):
-                raise ValueError(f"{found} tiles instead of {rows}, or other columns")
-            self._check_files()
-
-    def columns(self, names: list[str]) -> pa.Table:
-        """Whole columns."""
-        with reading(self._place):
-            return self._dataset.to_table(columns=names)
-
-    def take(self, rows: np.ndarray, names: list[str]) -> pa.Table:
-        """Some rows, in the order given."""
-        with reading(self._place):
-            return self._dataset.take(rows, columns=names)
-
-    def descriptors(self, rows: np.ndarray) -> np.ndarray:
-        """Descriptors of some rows, (n, D) float32."""
-        with reading(self._place):
-            return self._matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
-
-    def descriptor_blocks(self, block_rows: int) -> Iterator[np.ndarray]:
-        """All descriptors in order, in blocks of at most ``block_rows`` rows, float32."""
-        with reading(self._place):
-            for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
-                yield self._matrix(batch["descriptor"])
-
-    def _matrix(self, column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-        values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        matrix = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, self._dimensions)
-        matrix = matrix.astype(np.float32)
-        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-        if not (np.abs(lengths - 1) < LENGTH_TOLERANCE).all():
-            raise ValueError("descriptors that are not of unit length")
-        # Half precision shifts lengths by up to 1e-4; unit again, scores are cosines.
-        return matrix / lengths
-
-    def _check_files(self) -> None:
-        sizes = self._place.sizes(f"{TILES_FOLDER}/data")
-        for fragment in self._dataset.get_fragments():
-            for file in fragment.metadata.files:
-                if file.path not in sizes:
-                    raise ValueError(f"{file.path} is missing")
-                if sizes[file.path] != file.file_size_bytes:
-                    raise ValueError(f"{file.path} is truncated")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,10 @@ from PIL import Image
 from skyfix.errors import SkyfixError
 from skyfix.gallery.manifest import Contents, Manifest
 from skyfix.gallery.place import Place, place_of
+from skyfix.gallery.reader import TileReader
+from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, fingerprint, size_bytes
-from skyfix.gallery.store import LENGTH_TOLERANCE, TILES_FOLDER, TileReader, open_dataset, reading
+from skyfix.gallery.store import LENGTH_TOLERANCE, TILES_FOLDER, open_dataset, reading
 from skyfix.gallery.tiles import Tiles
 from skyfix.gallery.within import kept_region
 from skyfix.progress import counting
@@ -41,9 +43,9 @@ class Findings:
 def verify_gallery(path: Path | str) -> Findings:
     """Read all of a gallery and compare it with its description.
 
-    Checked are the region, the number of tiles of every source, the sizes of files, unit lengths of
-    descriptors, places, tile sizes, ids and thumbnails. The system inside is not loaded, see
-    ``Gallery.embedder``.
+    Checked are the region, the reduction of descriptors, the number of tiles of every source, the
+    sizes of files, unit lengths of descriptors, places, tile sizes, ids and thumbnails. The system
+    inside is not loaded, see ``Gallery.embedder``.
 
     Raises:
         SkyfixError: there is no gallery, or its build is not through.
@@ -54,7 +56,8 @@ def verify_gallery(path: Path | str) -> Findings:
     try:
         kept_region(manifest.region, place)
         tiles = sum(one.kept for one in contents.counts)
-        TileReader(place, contents.version, tiles, manifest.dimensions)
+        kept_reduction(contents.reduction, place)
+        TileReader(place, contents.version, tiles, manifest.stored_dimensions)
         _check_tiles(place, manifest, contents, findings)
     except SkyfixError as error:
         findings.damage.append(str(error))

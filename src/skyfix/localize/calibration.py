@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skyfix.errors import SkyfixError
-from skyfix.files import read_json, write_json
+from skyfix.gallery.place import place_of, read_json, write_json
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 1
@@ -134,21 +134,22 @@ class Calibration:
                 )
         return Calibration(curves, identity, photos)
 
-    def write(self, folder: Path) -> None:
-        """Write ``folder/calibration.json`` atomically."""
-        write_json(folder / CALIBRATION_FILE, {"format": FORMAT, **asdict(self)})
+    def write(self, gallery: Path | str) -> None:
+        """Write calibration.json into a gallery's folder, in one step."""
+        write_json(place_of(gallery), CALIBRATION_FILE, {"format": FORMAT, **asdict(self)})
 
 
-def read_calibration(folder: Path, identity: str) -> Calibration:
+def read_calibration(gallery: Path | str, identity: str) -> Calibration:
     """The calibration in a gallery's folder; the defaults if there is none.
 
     Raises:
         SkyfixError: damaged, or fitted with another system.
     """
-    path = folder / CALIBRATION_FILE
-    if not path.exists():
+    place = place_of(gallery)
+    if CALIBRATION_FILE not in place.entries():
         return Calibration()
-    content = read_json(path, "calibration")
+    path = f"{place.uri}/{CALIBRATION_FILE}"
+    content = read_json(place, CALIBRATION_FILE, "calibration")
     try:
         found = _from_json(content)
     except (KeyError, TypeError, ValueError) as error:

@@ -76,7 +76,7 @@ class Matcher:
             around = around[0], around[1], around[2] + farthest_m + self._gallery.stride_m
         k = min(len(self._gallery), MAX_TILES)
         matches = self._gallery.search(descriptors, k, near=around)
-        background = descriptors @ self._background.T
+        background = self._gallery.comparable(descriptors) @ self._background.T
         mean, spread = background.mean(axis=1), np.maximum(background.std(axis=1), 1e-6)
         scores = np.zeros((len(descriptors), len(self._gallery) + 1))
         found = np.where(matches.rows >= 0, matches.rows, len(self._gallery))

@@ -1,0 +1,114 @@
+"""Galleries on object storage (S3 and what speaks like it)."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pyarrow import fs
+
+from skyfix.errors import SkyfixError
+from skyfix.gallery.lock import sole_remote_writer
+
+SCHEME = "s3://"
+
+
+class Bucket:
+    """A folder in a bucket; see ``Place``.
+
+    Credentials, region and endpoint come from the environment, as for other S3 programs:
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
+
+    Args:
+        uri: s3://bucket/folder.
+
+    Raises:
+        SkyfixError: no bucket and folder.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._path = uri.removeprefix(SCHEME).strip("/")
+        bucket, _, folder = self._path.partition("/")
+        if not bucket or not folder:
+            raise SkyfixError(f"{uri} names no place for a gallery. Give s3://bucket/folder.")
+        self._endpoint = os.environ.get("AWS_ENDPOINT_URL")
+        self._files = fs.S3FileSystem(endpoint_override=self._endpoint)
+
+    @property
+    def uri(self) -> str:
+        """s3://bucket/folder."""
+        return SCHEME + self._path
+
+    @property
+    def storage_options(self) -> dict[str, str] | None:
+        """An endpoint without TLS has to be allowed; the rest is in the environment."""
+        plain = (self._endpoint or "").startswith("http://")
+        return {"allow_http": "true"} if plain else None
+
+    def entries(self) -> list[str]:
+        """Names directly in the folder."""
+        return sorted(one.base_name for one in self._list(self._path, recursive=False))
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """Bytes of files, by relative name."""
+        root = f"{self._path}/{folder}".rstrip("/")
+        return {
+            one.path.removeprefix(f"{root}/"): one.size
+            for one in self._list(root, recursive=True)
+            if one.type == fs.FileType.File
+        }
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+        with self._speaking("read", name), self._files.open_input_file(self._at(name)) as stream:
+            return stream.read()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file; it appears when the upload is through."""
+        with self._speaking("write", name), self._files.open_output_stream(self._at(name)) as out:
+            out.write(content)
+
+    def put_folder(self, name: str, make: Callable[[Path], None], last: str) -> None:
+        """Fill a folder on disk, then upload it, ``last`` at the end."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / name
+            make(folder)
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            for path in sorted(files, key=lambda path: path == folder / last):
+                self.write(f"{name}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    @contextlib.contextmanager
+    def local_folder(self, name: str) -> Iterator[Path]:
+        """A copy on disk, for as long as the block runs."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / name
+            folder.mkdir()
+            for file in self.sizes(name):
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(self.read(f"{name}/{file}"))
+            yield folder
+
+    def sole_writer(self) -> contextlib.AbstractContextManager[None]:
+        """A lock in the bucket."""
+        return sole_remote_writer(self.uri, self.storage_options)
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}/{name}"
+
+    def _list(self, folder: str, recursive: bool) -> list[fs.FileInfo]:
+        with self._speaking("read", ""):
+            wanted = fs.FileSelector(folder, allow_not_found=True, recursive=recursive)
+            return list(self._files.get_file_info(wanted))
+
+    @contextlib.contextmanager
+    def _speaking(self, does: str, name: str) -> Iterator[None]:
+        """Turn what the storage answers into one clear line."""
+        try:
+            yield
+        except OSError as error:
+            reason = next(iter(str(error).splitlines()), "unknown error").removesuffix(".")
+            raise SkyfixError(
+                f"Cannot {does} {self.uri}/{name}: {reason}. Check address, credentials and "
+                "AWS_ENDPOINT_URL."
+            ) from error

@@ -1,0 +1,65 @@
+"""Reading the tiles of a complete gallery."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from skyfix.gallery.place import Place
+from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading, schema, unit_matrix
+
+
+class TileReader:
+    """Reads tiles, columns and descriptors of a complete gallery.
+
+    Args:
+        place: the gallery.
+        version: of its dataset.
+        rows: how many tiles it must have.
+        dimensions: length of a stored descriptor.
+
+    Attributes:
+        rows: how many tiles there are.
+
+    Raises:
+        SkyfixError: tiles are missing or damaged.
+    """
+
+    def __init__(self, place: Place, version: int, rows: int, dimensions: int) -> None:
+        self._place, self.rows = place, rows
+        with reading(place):
+            self._dataset = open_dataset(place, version)
+            found = self._dataset.count_rows()
+            if found != rows or not self._dataset.schema.equals(schema(dimensions)):
+                raise ValueError(f"{found} tiles instead of {rows}, or other columns")
+            self._check_files()
+
+    def columns(self, names: list[str]) -> pa.Table:
+        """Whole columns."""
+        with reading(self._place):
+            return self._dataset.to_table(columns=names)
+
+    def take(self, rows: np.ndarray, names: list[str]) -> pa.Table:
+        """Some rows, in the order given."""
+        with reading(self._place):
+            return self._dataset.take(rows, columns=names)
+
+    def descriptors(self, rows: np.ndarray) -> np.ndarray:
+        """Descriptors of some rows, (n, D) float32."""
+        with reading(self._place):
+            return unit_matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
+
+    def descriptor_blocks(self, block_rows: int) -> Iterator[np.ndarray]:
+        """All descriptors in order, in blocks of at most ``block_rows`` rows, float32."""
+        with reading(self._place):
+            for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
+                yield unit_matrix(batch["descriptor"])
+
+    def _check_files(self) -> None:
+        sizes = self._place.sizes(f"{TILES_FOLDER}/data")
+        for fragment in self._dataset.get_fragments():
+            for file in fragment.metadata.files:
+                if file.path not in sizes:
+                    raise ValueError(f"{file.path} is missing")
+                if sizes[file.path] != file.file_size_bytes:
+                    raise ValueError(f"{file.path} is truncated")
