@@ -79,9 +79,7 @@ def _walls_of(town: Town, epoch: Epoch) -> PaintSides:
     building = cv2.dilate(town.building, np.ones((3, 3), np.uint8))
     height, width = building.shape
 
-    def paint(
-        colours: np.ndarray, hits: np.ndarray, rays: np.ndarray, pixel_m: np.ndarray
-    ) -> None:
+    def paint(colours: np.ndarray, hits: np.ndarray, rays: np.ndarray, pixel_m: np.ndarray) -> None:
         column = np.clip((hits[:, 0] / town.gsd_m).astype(np.int32), 0, width - 1)
         row = np.clip((hits[:, 1] / town.gsd_m).astype(np.int32), 0, height - 1)
         number = building[row, column]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import rasterio.crs
 from pyproj import CRS
 from rasterio import Affine
-from rasterio.crs import CRS as RasterCRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -137,16 +137,14 @@ def _read_heights(path: Path, geo: GeoReference, gsd_m: float) -> tuple[np.ndarr
     width, height = -(-geo.width_px // times), -(-geo.height_px // times)
     heights = np.full((height, width), np.nan, np.float32)
     reproject(
-        source, heights, src_transform=transform, src_crs=RasterCRS.from_wkt(there.crs.to_wkt()),
+        source, heights, src_transform=transform, src_crs=rasterio.crs.CRS.from_wkt(there.crs.to_wkt()),
         dst_transform=_scaled(geo.transform, times, times), dst_crs=_crs_of(geo),
         src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.bilinear,
     )  # fmt: skip
     return heights, times
 
 
-def _window_of(
-    path: Path, dataset: DatasetReader, geo: GeoReference
-) -> tuple[np.ndarray, Affine]:
+def _window_of(path: Path, dataset: DatasetReader, geo: GeoReference) -> tuple[np.ndarray, Affine]:
     """The heights around the map, NaN where unknown, and their transform."""
     left, top = geo.transform.c, geo.transform.f
     right = left + geo.transform.a * geo.width_px
@@ -180,8 +178,8 @@ def _scaled(transform: Affine, x: float, y: float) -> Affine:
     return Affine(transform.a * x, 0.0, transform.c, 0.0, transform.e * y, transform.f)
 
 
-def _crs_of(geo: GeoReference) -> RasterCRS:
-    return RasterCRS.from_wkt(geo.crs.to_wkt())
+def _crs_of(geo: GeoReference) -> rasterio.crs.CRS:
+    return rasterio.crs.CRS.from_wkt(geo.crs.to_wkt())
 
 
 def _require_projected(raster: Raster) -> None:
