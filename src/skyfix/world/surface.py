@@ -22,6 +22,8 @@ MAX_PIXELS = 25_000_000
 """Larger orthophotos and height models are read at a lower resolution."""
 _LEAST_COVER = 0.98
 _COARSE = 8
+_SQUARE = 0.01
+"""Pixels that differ less in width and height stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class Surface:
 
     Attributes:
         geo: where the pixels of ``rgb`` lie.
-        gsd_m: their side on the ground; they are square to half a percent.
+        gsd_m: their side on the ground; they are square to a percent.
         rgb: (H, W, 3) uint8; where not valid, the colours around are drawn in.
         valid: (H, W) bool, where the map has imagery and height.
         height_m: (h, w) float32, metres above the zero of the height model, without gaps; it
@@ -66,8 +68,10 @@ def read_surface(
         x_m, y_m = float(middle.x_m), float(middle.y_m)
         pixels = raster.width_px * raster.height_px
         gsd_m = float(np.sqrt(x_m * y_m * max(1.0, pixels / max_pixels)))
-        width = max(1, round(raster.width_px * x_m / gsd_m))
-        height = max(1, round(raster.height_px * y_m / gsd_m))
+        width, height = raster.width_px, raster.height_px
+        if pixels > max_pixels or abs(x_m / y_m - 1) > _SQUARE:
+            width = max(1, round(width * x_m / gsd_m))
+            height = max(1, round(height * y_m / gsd_m))
         rgb, valid = raster.read(0, 0, raster.width_px, raster.height_px, (height, width))
         transform = _scaled(
             raster.geo.transform, raster.width_px / width, raster.height_px / height
