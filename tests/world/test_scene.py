@@ -37,7 +37,9 @@ def test_corners_of_a_checkerboard_lie_where_the_pinhole_puts_them(
     expected = pixels_of(geo, at, corners, 0.0, SIZE)
     near = (expected > 12).all(axis=1) & (expected < np.array(SIZE) - 12).all(axis=1)
     # Far off, the squares are too small for the corner finder's window.
-    step = np.linalg.norm(pixels_of(geo, at, corners + [0, 20], 0.0, SIZE) - expected, axis=1)
+    step = np.linalg.norm(
+        pixels_of(geo, at, corners + np.array([0, 20]), 0.0, SIZE) - expected, axis=1
+    )
     expected = expected[near & (step > 9)]
     assert len(expected) >= 9
     found = found_corners(scene.photo(at, SIZE), expected)

@@ -36,7 +36,8 @@ def write_video(
         raise SkyfixError(f"A video of {size_px[0]} x {size_px[1]} px: give even numbers.")
     try:
         # Bit-exact and one thread: the same frames give the same file.
-        with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        with av.open(str(path), "w") as container:
+            container.flags |= av.container.Flags.bitexact.value
             stream = container.add_stream("libx264", rate=Fraction(fps))
             stream.width, stream.height = size_px
             stream.pix_fmt = "yuv420p"

@@ -77,9 +77,10 @@ class Written:
 @dataclass(frozen=True)
 class _Kind:
     place_m: float
+    """For DenseUAV it follows from the photos."""
+    spacing_m: float
+    """0: places lie side by side."""
     hfov_deg: float
-    spacing_places: float
-    """Distance between places in sides of a place."""
     jobs: Callable[["_Order"], Iterator[Job]]
     images_a_place: int
 
@@ -138,13 +139,17 @@ def render_layout(
         SkyfixError: the map has no room for two places, or the folder cannot be used.
     """
     size, kind = size or LayoutSize(), _KINDS[layout]
-    place_m = size.place_m or kind.place_m
-    spacing_m = size.spacing_m or kind.spacing_places * place_m
+    hfov_deg = size.hfov_deg or kind.hfov_deg
+    if layout == "denseuav":
+        place_m = _width_m(max(DenseUAV.ALTITUDES_M), hfov_deg)
+    else:
+        place_m = size.place_m or kind.place_m
+    spacing_m = size.spacing_m or kind.spacing_m or place_m
     train, test = _halves(scene, place_m, spacing_m, size)
     count = len(train) + len(test)
 
     def make(root: Path) -> None:
-        order = _Order(root, scene, train, test, place_m, size.hfov_deg or kind.hfov_deg, size)
+        order = _Order(root, scene, train, test, place_m, hfov_deg, size)
         with start_crew("Render", count * kind.images_a_place, "images") as crew:
             crew.work(kind.jobs(order))
 
@@ -214,7 +219,7 @@ def _denseuav(order: _Order) -> Iterator[Job]:
             at = nadir(place, altitude_m, 0.0, order.hfov_deg)
             drone = [Path(f.format("drone"), name, f"H{altitude_m}.JPG") for f in folders]
             yield order.photo(drone, at, number, altitude_m)
-            side_m = 2 * altitude_m * float(np.tan(np.radians(order.hfov_deg) / 2))
+            side_m = _width_m(altitude_m, order.hfov_deg)
             for ending, old in (("", False), ("_old", True)):
                 file = f"H{altitude_m}{ending}.tif"
                 satellite = [Path(f.format("satellite"), name, file) for f in folders]
@@ -227,6 +232,11 @@ def _denseuav(order: _Order) -> Iterator[Job]:
         write_text(order.root / f"Dense_GPS_{table}.txt", "".join(rows))
 
 
+def _width_m(altitude_m: float, hfov_deg: float) -> float:
+    """Width of flat ground in a photo straight down."""
+    return 2 * altitude_m * float(np.tan(np.radians(hfov_deg) / 2))
+
+
 def _save(picture: np.ndarray, files: list[Path]) -> None:
     image = Image.fromarray(picture)
     for file in files:
@@ -237,7 +247,7 @@ def _save(picture: np.ndarray, files: list[Path]) -> None:
 
 _HEIGHTS, _VIEWS = len(Sues200.CHOICES), Sues200.IMAGES["drone"]
 _KINDS: dict[Layout, _Kind] = {
-    "university1652": _Kind(150.0, 30.0, 1.0, _university1652, University1652.DRONE_IMAGES + 1),
-    "sues200": _Kind(200.0, 45.0, 1.0, _sues200, _HEIGHTS * _VIEWS + 1),
-    "denseuav": _Kind(110.0, 58.0, 0.2, _denseuav, sum(DenseUAV.IMAGES.values())),
+    "university1652": _Kind(150.0, 0.0, 30.0, _university1652, University1652.DRONE_IMAGES + 1),
+    "sues200": _Kind(200.0, 0.0, 45.0, _sues200, _HEIGHTS * _VIEWS + 1),
+    "denseuav": _Kind(0.0, 20.0, 58.0, _denseuav, sum(DenseUAV.IMAGES.values())),
 }

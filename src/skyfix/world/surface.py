@@ -141,7 +141,7 @@ def _read_heights(path: Path, geo: GeoReference, gsd_m: float) -> tuple[np.ndarr
     width, height = -(-geo.width_px // times), -(-geo.height_px // times)
     heights = np.full((height, width), np.nan, np.float32)
     reproject(
-        source, heights, src_transform=transform, src_crs=rasterio.crs.CRS.from_wkt(there.crs.to_wkt()),
+        source, heights, src_transform=transform, src_crs=_crs_of(there),
         dst_transform=_scaled(geo.transform, times, times), dst_crs=_crs_of(geo),
         src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.bilinear,
     )  # fmt: skip
