@@ -122,3 +122,10 @@ def test_a_cruise_turns_no_faster_than_it_may_and_keeps_its_speed() -> None:
     lon, lat = np.array(grounds).T
     assert distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:]) == pytest.approx(2.0, rel=0.35)
     assert {round(at.above_sea_m - (at.pose.altitude_m or 0), 6) for at in flight} == {10.0}
+
+
+def test_a_flight_without_heights_or_video(tmp_path: Path) -> None:
+    size = FlightSize(photos=1, seconds=0, photo_px=(64, 48), altitude_m=60, has_heights=False)
+    folder = write_flight(Scene.of_town(6, 300.0, 1.0), tmp_path / "a", size)
+    assert {path.name for path in folder.iterdir()} == {"map.tif", "photos", "truth.csv"}
+    assert len(truth(folder)) == 1

@@ -1,4 +1,4 @@
-"""`skyfix world town|render|flight`."""
+"""`skyfix world town|render|flight|sample`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -176,6 +176,24 @@ def flight(
     folder = write_flight(scene, out, size)
     video = f", {seconds:g} s of video" if seconds else ""
     show(f"{escape(str(folder))}: map.tif, dsm.tif, {photos} photos{video}, truth.csv.")
+
+
+@app.command
+def sample(*, out: Path) -> None:
+    """Write a small flight over a made-up town: a map, 60 photos and a minute of video.
+
+    Example: `skyfix world sample --out sample`
+
+    Parameters
+    ----------
+    out
+        New or empty folder.
+    """
+    from skyfix.world.flight import write_small_sample
+
+    folder = write_small_sample(out)
+    size_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    show(f"{escape(str(folder))}: map.tif, photos, flight.mp4 and flight.srt, {size_mb:.1f} MB.")
 
 
 def _scene(

@@ -13,6 +13,8 @@ from skyfix.geo.crs import wrap_deg
 from skyfix.world.waypoints import Waypoint
 
 _FILM_MM = 36.0
+_BITEXACT = 0x400
+"""libavformat's flag for files without clock time and version."""
 
 
 def write_video(
@@ -37,7 +39,7 @@ def write_video(
     try:
         # Bit-exact and one thread: the same frames give the same file.
         with av.open(str(path), "w") as container:
-            container.flags |= av.container.Flags.bitexact.value
+            container.flags |= _BITEXACT
             stream = container.add_stream("libx264", rate=Fraction(fps))
             stream.width, stream.height = size_px
             stream.pix_fmt = "yuv420p"

@@ -41,6 +41,9 @@ class FlightSize:
         altitude_m: above the place of take-off; photos vary by a fifth.
         focal_mm: of the camera, equivalent to 35-mm film; a whole number, as EXIF has it.
         seed: decides the way, the poses, and exposure and noise of every picture.
+        photo_quality: of the JPEGs.
+        video_crf: constant rate factor of the video, larger is smaller.
+        has_heights: whether ``dsm.tif`` is written beside the map.
     """
 
     photos: int = 20
@@ -51,6 +54,9 @@ class FlightSize:
     altitude_m: float = 100.0
     focal_mm: int = 28
     seed: int = 0
+    photo_quality: int = 90
+    video_crf: int = 23
+    has_heights: bool = True
 
     def __post_init__(self) -> None:
         if not (
@@ -65,6 +71,22 @@ class FlightSize:
                 "The flight cannot be flown. Valid: photos from 0, up to 3600 s of video at 1 to "
                 "60 frames a second, 10 to 1000 m of height, 10 to 200 mm, a seed from 0."
             )
+
+
+SAMPLE = FlightSize(
+    photos=60, seconds=60.0, fps=5, photo_px=(640, 480), video_px=(480, 270), seed=1,
+    photo_quality=80, video_crf=28, has_heights=False,
+)  # fmt: skip
+"""A flight small enough to be shipped."""
+
+
+def write_small_sample(folder: Path | str) -> Path:
+    """Write the sample flight over a town of 800 m: always the same bytes, below 8 MB.
+
+    Raises:
+        SkyfixError: the folder is not empty or cannot be written.
+    """
+    return write_flight(Scene.of_town(12, 800.0), folder, SAMPLE)
 
 
 def write_flight(scene: Scene, folder: Path | str, size: FlightSize | None = None) -> Path:
@@ -125,7 +147,7 @@ def _targets(scene: Scene, size: FlightSize) -> list[Place]:
 
 
 def _write(folder: Path, scene: Scene, targets: list[Place], size: FlightSize) -> None:
-    write_surface(folder, scene.surface)
+    write_surface(folder, scene.surface, size.has_heights)
     shots = survey(targets, size)
     names = [f"photo_{number:03d}.jpg" for number in range(1, len(shots) + 1)]
     (folder / "photos").mkdir()
@@ -146,7 +168,7 @@ def _photo_jobs(
             rng = np.random.default_rng([size.seed, 2, number])
             picture = scene.photo(at, size.photo_px, rng)
             taken = START + timedelta(seconds=10 * number)
-            save_photo(folder / name, picture, at, size.focal_mm, taken)
+            save_photo(folder / name, picture, at, size.focal_mm, taken, size.photo_quality)
 
         yield job
 
@@ -161,7 +183,7 @@ def _film(folder: Path, scene: Scene, targets: list[Place], size: FlightSize) ->
 
     with ThreadPoolExecutor(2) as pool:
         frames = tracked(pool.map(frame, range(len(flight))), "Video", len(flight), "frames")
-        write_video(folder / "flight.mp4", frames, size.video_px, size.fps)
+        write_video(folder / "flight.mp4", frames, size.video_px, size.fps, size.video_crf)
     write_srt(folder / "flight.srt", flight, size.fps, START)
     return flight
 

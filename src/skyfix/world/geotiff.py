@@ -42,8 +42,8 @@ def write_map(path: Path | str, town: Town, ground: Ground, gsd_m: float) -> Non
     _write_rgb(Path(path), image, None, f"EPSG:{town.epsg}", transform)
 
 
-def write_surface(folder: Path, surface: Surface) -> None:
-    """Write ``map.tif`` and ``dsm.tif`` (metres, float32) of a surface to a folder.
+def write_surface(folder: Path, surface: Surface, has_heights: bool = True) -> None:
+    """Write ``map.tif`` and, if wanted, ``dsm.tif`` (metres, float32) of a surface to a folder.
 
     Where the surface is not valid, the map is masked and the heights are nodata.
 
@@ -53,6 +53,12 @@ def write_surface(folder: Path, surface: Surface) -> None:
     crs, transform, valid = surface.geo.crs.to_wkt(), surface.geo.transform, surface.valid
     mask = None if valid.all() else valid
     _write_rgb(folder / "map.tif", surface.rgb, mask, crs, transform)
+    if has_heights:
+        _write_heights(folder / "dsm.tif", surface)
+
+
+def _write_heights(path: Path, surface: Surface) -> None:
+    transform, valid = surface.geo.transform, surface.valid
     times = round(surface.height_gsd_m / surface.gsd_m)
     shape = tuple(-(-side // times) for side in valid.shape)
     heights = np.zeros(shape, np.float32)
@@ -61,11 +67,11 @@ def write_surface(folder: Path, surface: Surface) -> None:
     heights[~valid[::times, ::times]] = NODATA_M
     profile = {
         **_TILED, "dtype": "float32", "compress": "deflate", "predictor": 3, "nodata": NODATA_M,
-        "crs": crs, "transform": Affine(
+        "crs": surface.geo.crs.to_wkt(), "transform": Affine(
             transform.a * times, 0.0, transform.c, 0.0, transform.e * times, transform.f
         ),
     }  # fmt: skip
-    _write(folder / "dsm.tif", heights[None], profile, None)
+    _write(path, heights[None], profile, None)
 
 
 def _write_rgb(

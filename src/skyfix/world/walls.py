@@ -75,7 +75,7 @@ def _window_share(position_m: np.ndarray, up_m: np.ndarray, footprint_m: np.ndar
     """Share of glass (N,): rows of windows, even grey where they are smaller than a pixel."""
     pattern = _band(up_m % _FLOOR_M, 0.95, 2.25) * _band(position_m % _BAY_M, 0.65, 1.95)
     mean = (1.3 / _FLOOR_M) * (1.3 / _BAY_M)
-    blur = np.clip((footprint_m - 0.4) / 0.9, 0, 1)
+    blur = np.clip((footprint_m - 0.3) / 0.6, 0, 1)
     return pattern * (1 - blur) + mean * blur
 
 
