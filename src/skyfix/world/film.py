@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from skyfix.errors import SkyfixError
@@ -37,16 +38,22 @@ def write_video(
     if size_px[0] % 2 or size_px[1] % 2:
         raise SkyfixError(f"A video of {size_px[0]} x {size_px[1]} px: give even numbers.")
     try:
-        # Bit-exact and one thread: the same frames give the same file.
+        # Without these settings x264's files differ from run to run.
         with av.open(str(path), "w") as container:
             container.flags |= _BITEXACT
             stream = container.add_stream("libx264", rate=Fraction(fps))
             stream.width, stream.height = size_px
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact"}
+            stream.options = {
+                "crf": str(crf),
+                "preset": "medium",
+                "flags": "+bitexact",
+                "x264-params": "cpu-independent=1:lookahead-threads=1:sync-lookahead=0",
+            }
             stream.codec_context.thread_count = 1
             for picture in frames:
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
+                frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.FFmpegError as error:
