@@ -1,15 +1,14 @@
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from boards import Grid, checkerboard
 
 from skyfix.cli import main
 from skyfix.datasets.university1652 import University1652
 
 sys.path.append(str(Path(__file__).parents[1] / "world"))
-from boards import Grid, checkerboard
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 import rasterio
+from boards import Grid, checkerboard
 
 from skyfix.geo.camera import centre_on_ground
 from skyfix.geo.ground import distance_m, offset
@@ -15,7 +16,8 @@ from skyfix.world.scene import Scene
 from skyfix.world.waypoints import Place, cruise
 
 SIZE = FlightSize(photos=3, seconds=1.5, fps=4, photo_px=(64, 48), video_px=(64, 36), altitude_m=60)
-HALF_DEGREE_STEP = 0.0051
+ROUNDED = 0.0051
+"""XMP and SRT have two decimals."""
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +43,16 @@ def test_photos_tell_the_pose_that_they_were_rendered_from(folder: Path) -> None
         away = distance_m(found.lon, found.lat, float(row["lon"]), float(row["lat"]))
         assert away < 0.01
         assert found.altitude_above_sea_m == pytest.approx(float(row["above_sea_m"]), abs=0.002)
-        assert found.pose.altitude_m == pytest.approx(
-            float(row["altitude_m"]), abs=HALF_DEGREE_STEP
-        )
+        assert found.pose.altitude_m == pytest.approx(float(row["altitude_m"]), abs=ROUNDED)
         assert found.pose.hfov_deg == pytest.approx(float(row["hfov_deg"]), abs=1e-3)
         for name in ("heading_deg", "pitch_deg", "roll_deg"):
             wrong = (getattr(found.pose, name) - float(row[name]) + 180) % 360 - 180
-            assert abs(wrong) < HALF_DEGREE_STEP
+            assert abs(wrong) < ROUNDED
         assert found.time is not None and found.time.tzinfo is not None
 
 
 def test_geotags_lead_to_the_ground_at_the_centre(tmp_path: Path) -> None:
     """On ground without houses, so that the axis meets what the geotag takes for granted."""
-    from boards import Grid, checkerboard
-
     scene = Scene.of_ortho(Grid(checkerboard(600), 0.5, "EPSG:3857").write(tmp_path / "o.tif"))
     size = FlightSize(photos=6, seconds=0, photo_px=(64, 48), altitude_m=90)
     folder = write_flight(scene, tmp_path / "flight", size)
@@ -78,7 +76,7 @@ def test_subtitles_tell_the_pose_of_every_frame(folder: Path) -> None:
         assert seen.pose.hfov_deg == pytest.approx(float(row["hfov_deg"]), abs=0.01)
         for name in ("heading_deg", "pitch_deg", "roll_deg"):
             wrong = (getattr(seen.pose, name) - float(row[name]) + 180) % 360 - 180
-            assert abs(wrong) < HALF_DEGREE_STEP
+            assert abs(wrong) < ROUNDED
 
 
 def test_the_video_has_a_frame_for_every_subtitle(folder: Path) -> None:

@@ -168,7 +168,7 @@ def _halves(
         )
     chosen = np.linspace(0, len(places) - 1, min(size.places, len(places))).round().astype(int)
     kept = [places[index] for index in chosen]
-    # Split across the longer way of the map: its degrees of longitude are the shorter ones.
+    # The halves lie side by side along the longer way.
     lon, lat = np.array([(place.lon, place.lat) for place in kept]).T
     wide = np.ptp(lon) * np.cos(np.radians(lat.mean())) >= np.ptp(lat)
     kept.sort(key=lambda place: (place.lon, place.lat) if wide else (place.lat, place.lon))
