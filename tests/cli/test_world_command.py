@@ -8,8 +8,6 @@ from boards import Grid, checkerboard
 from skyfix.cli import main
 from skyfix.datasets.university1652 import University1652
 
-sys.path.append(str(Path(__file__).parents[1] / "world"))
-
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """The one line on standard error of a command that exits with 2."""

@@ -53,7 +53,7 @@ def write_video(
             stream.codec_context.thread_count = 1
             for picture in frames:
                 planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
-                frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+                frame = av.VideoFrame.from_ndarray(planes.astype(np.uint8), format="yuv420p")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.FFmpegError as error:
