@@ -155,10 +155,12 @@ def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     height, width = photo.shape[:2]
     x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
-    vignette = 1 - 0.05 * (x**2 + y**2)
-    gain = rng.uniform(0.95, 1.12) * (1 + rng.normal(0, 0.02, 3))
-    noise = cv2.GaussianBlur(rng.normal(0, 3.5, photo.shape).astype(np.float32), (0, 0), 0.6)
-    return np.clip(photo * (vignette[..., None] * gain) + noise + 0.5, 0, 255).astype(np.uint8)
+    vignette = (1 - 0.05 * (x**2 + y**2)).astype(np.float32)
+    gain = (rng.uniform(0.95, 1.12) * (1 + rng.normal(0, 0.02, 3))).astype(np.float32)
+    noise = rng.standard_normal(photo.shape, dtype=np.float32)
+    taken = 3.5 * cv2.GaussianBlur(noise, (0, 0), 0.6) + 0.5
+    taken += photo * (vignette[..., None] * gain)
+    return np.clip(taken, 0, 255).astype(np.uint8)
 
 
 def _towards_sun(height_m: np.ndarray, offset_px: np.ndarray, fall_m: float) -> np.ndarray:
