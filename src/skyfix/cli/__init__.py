@@ -42,6 +42,7 @@ for _name, _help in _COMMANDS.items():
 app.command("skyfix.cli.data:app", name="data", help="List, check or make up data sets.")
 app.command("skyfix.cli.systems:app", name="systems", help="List or import published systems.")
 app.command("skyfix.cli.gallery:app", name="gallery", help="Build and inspect galleries.")
+app.command("skyfix.cli.world:app", name="world", help="Render made-up towns or your own maps.")
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

@@ -13,13 +13,10 @@ from typing import Any
 from PIL.ExifTags import GPS, Base
 
 from skyfix.errors import SkyfixError
+from skyfix.geo import lens
 
 Tags = Mapping[int, Any]
 
-FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
-"""Equivalent focal lengths keep the angle across this diagonal (CIPA DCG-001)."""
-
-_WIDEST_SENSOR, _SENSOR_OF_WIDER = 1.5, 4 / 3
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 
@@ -82,9 +79,7 @@ def time_taken(exif: Tags, gps: Tags) -> datetime | None:
 def hfov_deg(exif: Tags, size_px: tuple[int, int]) -> float | None:
     """Field of view in degrees across the width of the upright photo.
 
-    It follows from the focal length equivalent to a 35-mm film camera's. Photos wider than 3:2
-    are taken for crops of a 4:3 sensor's full width, as small cameras make them; the equivalent
-    focal length is then the sensor's.
+    It follows from the focal length equivalent to a 35-mm film camera's (``skyfix.geo.lens``).
 
     Args:
         exif: the tags of the EXIF folder.
@@ -102,11 +97,7 @@ def hfov_deg(exif: Tags, size_px: tuple[int, int]) -> float | None:
     zoom = number(exif.get(Base.DigitalZoomRatio, 0), "DigitalZoomRatio")
     if zoom > 1.01:
         raise SkyfixError(f"Digital zoom {zoom:g}: the field of view is unknown.")
-    longer, shorter = max(size_px), min(size_px)
-    wide = longer > _WIDEST_SENSOR * shorter * 1.01
-    diagonal_px = math.hypot(longer, longer / _SENSOR_OF_WIDER if wide else shorter)
-    focal_px = focal_mm / FILM_DIAGONAL_MM * diagonal_px
-    return math.degrees(2 * math.atan(size_px[0] / 2 / focal_px))
+    return lens.hfov_deg(focal_mm, size_px)
 
 
 def text(value: Any) -> str:

@@ -20,6 +20,10 @@ _STEEPEST = 1.3
 """Slopes beyond this are walls: they do not show from above."""
 _SKY_SHARE, _BRIGHT = 0.48, 1.14
 """Light of the sky alone, and of sky and sun, on level ground."""
+_SEASON = (-0.16, 0.02, -0.06)
+"""How lush growth changes red, green and blue of plants."""
+_OVERLAID_SHADOW, _OVERLAID_SLOPES = 0.4, (0.8, 1.2)
+"""How strongly another sun is laid over a photo that has shadows of its own."""
 _CAR_M = (4.4, 1.85)
 _CAR_HEIGHT_M = 1.5
 
@@ -89,12 +93,37 @@ def illuminate(town: Town, epoch: Epoch) -> Ground:
     _season(rgb, town.cover, epoch, town.gsd_m, rng)
     _park_cars(rgb, height_m, town, epoch, rng)
     lit = _lit(rgb, height_m, town.gsd_m, epoch)
-    if epoch.haze:
-        air = np.full_like(lit, (172, 184, 196))
-        lit = cv2.addWeighted(lit, 1 - epoch.haze, air, epoch.haze, 0)
-    if epoch.blur_px:
-        lit = cv2.GaussianBlur(lit, (0, 0), epoch.blur_px)
-    return Ground(lit, height_m)
+    return Ground(_through_air(lit, epoch), height_m)
+
+
+def on_another_day(
+    rgb: np.ndarray, height_m: np.ndarray, height_gsd_m: float, epoch: Epoch, relit: bool
+) -> np.ndarray:
+    """An orthophoto in the season, the air and, if ``relit``, the sun of an epoch.
+
+    What is greener than grey counts as plants. The light that the orthophoto was taken in stays
+    in it: the epoch's shadows and slopes are laid over it, softened.
+
+    Args:
+        rgb: (H, W, 3) uint8, as the map shows it.
+        height_m: (h, w) float32 of the same ground, from 0.
+        height_gsd_m: size of its pixels.
+        epoch: the day; its seed and traffic are not used.
+        relit: whether the sun of the epoch throws shadows.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    red, green, blue = (rgb[..., channel].astype(np.float32) for channel in range(3))
+    plants = np.clip(10 * (2 * green - red - blue) / (red + green + blue + 1), 0, 1)
+    light = _sunlight(height_m, height_gsd_m, epoch) if relit else np.ones((1, 1), np.float32)
+    light = cv2.resize(light, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    warm = (1 + 0.06 * epoch.warmth, 1.0, 1 - 0.10 * epoch.warmth)
+    changed = np.empty_like(rgb)
+    for channel, plane in enumerate((red, green, blue)):
+        season = 1 + (2 * _SEASON[channel] * epoch.greenness) * plants
+        changed[..., channel] = np.clip(plane * season * light * warm[channel] + 0.5, 0, 255)
+    return _through_air(changed, epoch)
 
 
 def cast_shadows(
@@ -126,10 +155,12 @@ def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     height, width = photo.shape[:2]
     x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
-    vignette = 1 - 0.05 * (x**2 + y**2)
-    gain = rng.uniform(0.95, 1.12) * (1 + rng.normal(0, 0.02, 3))
-    noise = cv2.GaussianBlur(rng.normal(0, 3.5, photo.shape).astype(np.float32), (0, 0), 0.6)
-    return np.clip(photo * (vignette[..., None] * gain) + noise + 0.5, 0, 255).astype(np.uint8)
+    vignette = (1 - 0.05 * (x**2 + y**2)).astype(np.float32)
+    gain = (rng.uniform(0.95, 1.12) * (1 + rng.normal(0, 0.02, 3))).astype(np.float32)
+    noise = rng.standard_normal(photo.shape, dtype=np.float32)
+    taken = 3.5 * cv2.GaussianBlur(noise, (0, 0), 0.6) + 0.5
+    taken += photo * (vignette[..., None] * gain)
+    return np.clip(taken, 0, 255).astype(np.uint8)
 
 
 def _towards_sun(height_m: np.ndarray, offset_px: np.ndarray, fall_m: float) -> np.ndarray:
@@ -166,6 +197,25 @@ def _lit(rgb: np.ndarray, height_m: np.ndarray, gsd_m: float, epoch: Epoch) -> n
     return lit
 
 
+def _sunlight(height_m: np.ndarray, gsd_m: float, epoch: Epoch) -> np.ndarray:
+    """Brightness (h, w) float32 around 1 of slopes and shadows under the epoch's sun."""
+    sun_x, sun_y, sun_z = (float(value) for value in epoch.to_sun)
+    smooth = cv2.GaussianBlur(height_m, (0, 0), max(0.5, 0.6 / gsd_m))
+    slope_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / (8 * gsd_m))
+    slope_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / (8 * gsd_m))
+    slopes = np.clip(1 - (sun_x * slope_x + sun_y * slope_y) / (2 * sun_z), *_OVERLAID_SLOPES)
+    shadow = cast_shadows(height_m, gsd_m, epoch.sun_azimuth_deg, epoch.sun_elevation_deg)
+    return slopes * (1 - _OVERLAID_SHADOW * cv2.blur(shadow.astype(np.float32), (3, 3)))
+
+
+def _through_air(lit: np.ndarray, epoch: Epoch) -> np.ndarray:
+    """The ground as haze and lens of an epoch leave it."""
+    if epoch.haze:
+        air = np.full_like(lit, (172, 184, 196))
+        lit = cv2.addWeighted(lit, 1 - epoch.haze, air, epoch.haze, 0)
+    return cv2.GaussianBlur(lit, (0, 0), epoch.blur_px) if epoch.blur_px else lit
+
+
 def _season(
     rgb: np.ndarray, cover: np.ndarray, epoch: Epoch, gsd_m: float, rng: np.random.Generator
 ) -> None:
@@ -174,7 +224,7 @@ def _season(
     amount[[Cover.GRASS, Cover.FIELD, Cover.TREE]] = (1.0, 1.3, 0.7)
     patches = smooth_noise(rng, (cover.shape[0], cover.shape[1]), 90 / gsd_m)
     share = cv2.LUT(cover, amount) * (epoch.greenness + 0.25 * patches)
-    for channel, gain in enumerate((-0.16, 0.02, -0.06)):
+    for channel, gain in enumerate(_SEASON):
         rgb[..., channel] = np.clip(rgb[..., channel] * (1 + gain * share), 0, 255)
 
 

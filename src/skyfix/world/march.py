@@ -3,8 +3,12 @@
 import cv2
 import numpy as np
 
-_SKIPS_M = (0.8, 4.0)
-"""Radii (m) within which the highest surface is known, to step over empty air."""
+_SKIPS_PX = (1, 3, 8, 24)
+"""Radii (px) within which the highest surface is known, to step over empty air."""
+_BUNDLES_PX = (16, 4)
+"""Sides of the squares of rays that are led together, coarse to fine."""
+_SHORTEST_LEAD_M = 0.4
+"""A bundle that can only go on in shorter steps is dissolved."""
 _WALL_M = 1.8
 """A rise from pixel to pixel beyond this is a wall."""
 _SQUEEZE = 6.0
@@ -47,20 +51,28 @@ class Marcher:
         around = np.ones((3, 3), np.uint8)
         self._low = cv2.erode(padded, around).ravel()
         self._high = cv2.dilate(padded, around).ravel()
-        self._highest = []
-        for radius in _SKIPS_M:
-            # Two pixels more on each side: a ray may stand anywhere in its pixel, and heights
-            # are interpolated between neighbours.
-            side = 2 * int(np.ceil(radius / gsd_m) + 2) + 1
-            kernel = np.ones((side, side), np.uint8)
-            self._highest.append(cv2.dilate(padded, kernel).ravel())
+        self._highest: list[tuple[float, np.ndarray]] = []
+        for radius in _SKIPS_PX:
+            # A pixel more on each side, as heights are interpolated between neighbours.
+            kernel = np.ones((2 * radius + 3, 2 * radius + 3), np.uint8)
+            self._highest.append((radius * gsd_m, cv2.dilate(padded, kernel).ravel()))
 
-    def __call__(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
-        """Distance (N,) float32 to the surface along falling unit rays (N, 3).
+    def __call__(
+        self,
+        origin: np.ndarray,
+        rays: np.ndarray,
+        start_m: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Distance (N,) float32 to the surface along falling rays (N, 3).
 
         A step is as long as the highest surface nearby allows: the ray either stays within
         the radius for which that height holds, or falls to that height. Close to the surface
         steps are half a pixel.
+
+        Args:
+            origin: (3,) where the rays start.
+            rays: (N, 3) unit directions, or nearly so; the third coordinate is negative.
+            start_m: (N,) distances up to which there is no surface (``lead``).
         """
         east, south, fall = (np.ascontiguousarray(rays[:, axis]) for axis in range(3))
         fall = -fall
@@ -68,34 +80,83 @@ class Marcher:
         least = 0.5 * self._gsd_m / np.maximum(flat, fall)
         to_ground = origin[2] / fall
         distance = np.maximum(0.0, (origin[2] - self._top_m) / fall)
+        if start_m is not None:
+            np.maximum(distance, start_m, out=distance)
         active = np.arange(len(rays))
         while active.size:
+            fall_now = fall[active]
             at = np.minimum(distance[active], to_ground[active])
             distance[active] = at
-            up = origin[2] - at * fall[active]
+            up = origin[2] - at * fall_now
             x_px = (origin[0] + at * east[active]) / self._gsd_m
             y_px = (origin[1] + at * south[active]) / self._gsd_m
             cell = self._cell(x_px, y_px)
-            room = [up - highest[cell] for highest in self._highest]
-            near = np.flatnonzero(room[0] <= 0)
             going = at < to_ground[active]
-            going[near] &= self._heights(x_px[near], y_px[near]) < up[near]
+            near = np.flatnonzero(up <= self._high[cell])
+            going[near] &= self._heights(x_px[near], y_px[near], cell[near]) < up[near]
             step = least[active]
-            for radius, gap in zip(_SKIPS_M, room, strict=True):
-                safe = np.minimum(gap / fall[active], radius / flat[active])
-                np.maximum(step, safe, out=step)
-            at += step
-            distance[active[going]] = at[going]
+            above = np.arange(len(active))
+            for radius, highest in self._highest:
+                # Where a radius gives no room, a larger one gives none either.
+                gap = up[above] - highest[cell[above]]
+                above, gap = above[gap > 0], gap[gap > 0]
+                safe = np.minimum(gap / fall_now[above], radius / flat[active[above]])
+                step[above] = np.maximum(step[above], safe)
+            distance[active] = np.where(going, at + step, at)
             active = active[going]
         return self._refined(origin, rays, distance, least)
+
+    def lead(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """Distances (H, W) float32 up to which no ray of a picture (H, W, 3) meets the surface.
+
+        Neighbouring rays are led together: all rays of a bundle lie within ``spread`` times the
+        distance of its middle ray (cone marching), so one ray a bundle tells how far the air is
+        free for all. Bundles that rise somewhere, to or above the horizon, are not led.
+        """
+        height, width = rays.shape[:2]
+        start = np.zeros((height, width), np.float32)
+        for side in _BUNDLES_PX:
+            rows, columns = (-(-size // side) * side for size in (height, width))
+            padded = np.pad(rays, ((0, rows - height), (0, columns - width), (0, 0)), "edge")
+            bundles = padded.reshape(rows // side, side, columns // side, side, 3)
+            middle = bundles[:, side // 2, :, side // 2]
+            corners = bundles[:, :: side - 1, :, :: side - 1]
+            apart = corners - middle[:, None, :, None]
+            spread = np.sqrt((apart**2).sum(axis=-1).max(axis=(1, 3)))
+            falls = (corners[..., 2] < -1e-3).all(axis=(1, 3))
+            led = start[::side, ::side].copy()
+            led[falls] = self._lead(origin, middle[falls], spread[falls], led[falls])
+            start = led.repeat(side, axis=0).repeat(side, axis=1)[:height, :width]
+        return start
+
+    def _lead(
+        self, origin: np.ndarray, rays: np.ndarray, spread: np.ndarray, start_m: np.ndarray
+    ) -> np.ndarray:
+        """How far (N,) bundles around rays (N, 3) go through free air."""
+        fall, flat = -rays[:, 2], np.hypot(rays[:, 0], rays[:, 1])
+        over = (origin[2] - self._top_m) / (fall + spread)
+        distance = np.maximum(start_m, over)
+        active = np.arange(len(rays))
+        while active.size:
+            at, wide = distance[active], spread[active]
+            points = origin + at[:, None] * rays[active]
+            cell = self._cell(points[:, 0] / self._gsd_m, points[:, 1] / self._gsd_m)
+            step = np.zeros_like(at)
+            for radius, highest in self._highest:
+                down = (points[:, 2] - highest[cell] - at * wide) / (fall[active] + wide)
+                aside = (radius - at * wide) / (flat[active] + wide)
+                np.maximum(step, np.minimum(down, aside), out=step)
+            going = step > _SHORTEST_LEAD_M
+            active = active[going]
+            distance[active] += step[going]
+        return distance.astype(np.float32)
 
     def _refined(
         self, origin: np.ndarray, rays: np.ndarray, distance: np.ndarray, least: np.ndarray
     ) -> np.ndarray:
         """The hit moved to where the surface crosses the last step, taken as straight."""
         gap, gap_before = (
-            self._heights(points[:, 0] / self._gsd_m, points[:, 1] / self._gsd_m) - points[:, 2]
-            for points in (origin + t[:, None] * rays for t in (distance, distance - least))
+            self._above(origin + along[:, None] * rays) for along in (distance, distance - least)
         )
         crosses = (gap > 0) & (gap_before < 0)
         share = np.divide(gap, gap - gap_before, out=np.zeros_like(gap), where=crosses)
@@ -106,7 +167,12 @@ class Marcher:
         cell = self._cell(x_px, y_px)
         return self._low[cell], self._high[cell]
 
-    def _heights(self, x_px: np.ndarray, y_px: np.ndarray) -> np.ndarray:
+    def _above(self, points: np.ndarray) -> np.ndarray:
+        """How far (N,) the surface stands above points (N, 3)."""
+        x_px, y_px = points[:, 0] / self._gsd_m, points[:, 1] / self._gsd_m
+        return self._heights(x_px, y_px, self._cell(x_px, y_px)) - points[:, 2]
+
+    def _heights(self, x_px: np.ndarray, y_px: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Interpolated heights (N,), with walls upright.
 
         Interpolation lets a wall lean over a pixel. Its line at half height is straight, so
@@ -115,7 +181,7 @@ class Marcher:
         if len(x_px) == 0:
             return np.zeros(0, np.float32)
         smooth = sample(self._height_m, x_px, y_px, cv2.BORDER_CONSTANT)
-        low, high = self.neighbourhood(x_px, y_px)
+        low, high = self._low[cell], self._high[cell]
         rise = high - low
         share = (smooth - low) / np.maximum(rise, 1e-3)
         upright = low + rise * np.clip(_SQUEEZE * (share - 0.5) + 0.5, 0, 1)

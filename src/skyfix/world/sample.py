@@ -8,8 +8,7 @@ import csv
 import io
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from skyfix.errors import SkyfixError
 from skyfix.files import read_json, write_json, write_text
 from skyfix.geo.camera import centre_on_ground
 from skyfix.geo.ground import offset
-from skyfix.progress import Counter, counting
+from skyfix.world.crew import Crew, Job, start_crew, whole_folder
 from skyfix.world.flights import Shot, orbit, survey
 from skyfix.world.geotiff import write_map
 from skyfix.world.scenery import MARGIN_M, Scenery, places_along
@@ -83,31 +82,15 @@ def write_sample(
     _claim(folder, seed, size)
     missing = [name for name in ("train", "map.tif", "test", "photos") if not _has(folder, name)]
     total = sum(_images(name, size) for name in missing)
-    with counting("Sample", total, "images") as counter, ThreadPoolExecutor(workers) as pool:
-        crew = _Crew(pool, counter)
+    with start_crew("Sample", total, "images", workers) as crew:
         if "train" in missing:
-            _write_part(folder / "train", lambda path: _write_training(path, seed, size, crew))
+            whole_folder(folder / "train", lambda path: _write_training(path, seed, size, crew))
         if set(missing) - {"train"}:
             _write_mapped(folder, missing, seed, size, crew)
     return folder
 
 
-Job = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class _Crew:
-    """The threads that render, and the bar that they move."""
-
-    pool: ThreadPoolExecutor
-    counter: Counter
-
-    def work(self, jobs: Iterator[Job]) -> None:
-        for _ in self.pool.map(lambda job: job(), jobs):
-            self.counter.advance()
-
-
-def _write_training(path: Path, seed: int, size: SampleSize, crew: _Crew) -> None:
+def _write_training(path: Path, seed: int, size: SampleSize, crew: Crew) -> None:
     side_m = math.ceil(math.sqrt(size.training_places)) * size.place_m + 2 * MARGIN_M
     scenery = Scenery.build(2 * seed + 1, side_m, size.gsd_m, crew.pool)
     squares = scenery.squares(size.place_m, np.random.default_rng([seed, 1]))
@@ -118,19 +101,19 @@ def _write_training(path: Path, seed: int, size: SampleSize, crew: _Crew) -> Non
 
 
 def _write_mapped(
-    folder: Path, missing: list[str], seed: int, size: SampleSize, crew: _Crew
+    folder: Path, missing: list[str], seed: int, size: SampleSize, crew: Crew
 ) -> None:
     """The parts that show the map's town."""
     scenery = Scenery.build(2 * seed, size.map_m, size.gsd_m, crew.pool)
     if "map.tif" in missing:
         write_map(folder / "map.tif", scenery.town, scenery.satellite, MAP_GSD_M)
     if "test" in missing:
-        _write_part(folder / "test", lambda path: _write_test(path, scenery, seed, size, crew))
+        whole_folder(folder / "test", lambda path: _write_test(path, scenery, seed, size, crew))
     if "photos" in missing:
-        _write_part(folder / "photos", lambda path: _write_photos(path, scenery, seed, size, crew))
+        whole_folder(folder / "photos", lambda path: _write_photos(path, scenery, seed, size, crew))
 
 
-def _write_test(path: Path, scenery: Scenery, seed: int, size: SampleSize, crew: _Crew) -> None:
+def _write_test(path: Path, scenery: Scenery, seed: int, size: SampleSize, crew: Crew) -> None:
     squares = scenery.squares(size.place_m, np.random.default_rng([seed, 2]))
     first = size.training_places + 1
     named = {f"{number:04d}": square for number, square in enumerate(squares, first)}
@@ -162,11 +145,11 @@ def _place_jobs(
             yield _view_job(file, scenery, shot, (size.view_px, size.view_px), rng.spawn(1)[0])
 
 
-def _write_photos(path: Path, scenery: Scenery, seed: int, size: SampleSize, crew: _Crew) -> None:
+def _write_photos(path: Path, scenery: Scenery, seed: int, size: SampleSize, crew: Crew) -> None:
     rng = np.random.default_rng([seed, 5])
     shots = survey(rng, scenery.town, size.photos)
     names = [f"photo_{number:03d}.jpg" for number in range(1, len(shots) + 1)]
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     crew.work(
         _view_job(path / name, scenery, shot, size.photo_px, photo_rng)
         for name, shot, photo_rng in zip(names, shots, rng.spawn(len(shots)), strict=True)
@@ -249,17 +232,3 @@ def _claim(folder: Path, seed: int, size: SampleSize) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SkyfixError(f"{folder} holds something else. Choose a new or empty folder.")
     write_json(manifest, wanted)
-
-
-def _write_part(path: Path, make: Callable[[Path], None]) -> None:
-    """Make a folder under a passing name and rename it, so that it is whole when it is there."""
-    passing = path.with_name(f".{path.name}.part")
-    try:
-        shutil.rmtree(passing, ignore_errors=True)
-        make(passing)
-        passing.rename(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SkyfixError(
-            f"Cannot write {path}: {reason}. Free space or choose another folder."
-        ) from error

@@ -6,7 +6,12 @@ from skyfix.world.appearance import Epoch
 from skyfix.world.town import Town
 
 _FLOOR_M, _BAY_M = 2.9, 2.6
-_GLASS = np.array((74.0, 84.0, 96.0), np.float32)
+_TURN = np.arange(12) * (2 * np.pi / 12)
+_AROUND_PX = np.concatenate(
+    [radius * np.column_stack([np.cos(_TURN), np.sin(_TURN)]) for radius in (2.0, 4.0)]
+)
+"""Where the inside of a building is looked for from a point on its wall."""
+_GLASS = np.array((84.0, 95.0, 108.0), np.float32)
 
 
 def wall_colours(
@@ -50,18 +55,17 @@ def _is_end_wall(
 ) -> np.ndarray:
     """Whether the wall (N,) stands across the building's direction.
 
-    The building ends within a pixel or two of a wall, so looking further tells which way is out.
+    The mean direction of the building's pixels around a point on its wall is square to the wall,
+    whatever steps the pixels of its edge make.
     """
     limit = np.array(town.building.shape[::-1]) - 1
-    exits = []
-    for direction in (along, across):
-        out = np.zeros(len(number), np.int32)
-        for side_m in (-2.5 * town.gsd_m, 2.5 * town.gsd_m):
-            pixels = ((hits_m[:, :2] + side_m * direction) / town.gsd_m).astype(np.int32)
-            x, y = np.clip(pixels, 0, limit).T
-            out += town.building[y, x] != number
-        exits.append(out)
-    return exits[0] > exits[1]
+    inwards = np.zeros((len(number), 2))
+    for away_px in _AROUND_PX:
+        pixels = (hits_m[:, :2] / town.gsd_m + away_px).astype(np.int32)
+        x, y = np.clip(pixels, 0, limit).T
+        inwards += (town.building[y, x] == number)[:, None] * away_px
+    lengthwise, crosswise = (np.abs((inwards * axis).sum(axis=1)) for axis in (along, across))
+    return lengthwise > crosswise
 
 
 def _light(normal: np.ndarray, epoch: Epoch) -> np.ndarray:
@@ -73,13 +77,15 @@ def _light(normal: np.ndarray, epoch: Epoch) -> np.ndarray:
 
 def _window_share(position_m: np.ndarray, up_m: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
     """Share of glass (N,): rows of windows, even grey where they are smaller than a pixel."""
-    pattern = _band(up_m % _FLOOR_M, 0.95, 2.25) * _band(position_m % _BAY_M, 0.65, 1.95)
+    # A pixel as large as a window's frame sees half of each side.
+    soft = np.maximum(footprint_m, 0.12)
+    rows = _band(up_m % _FLOOR_M, 0.95, 2.25, soft)
+    pattern = rows * _band(position_m % _BAY_M, 0.65, 1.95, soft)
     mean = (1.3 / _FLOOR_M) * (1.3 / _BAY_M)
-    blur = np.clip((footprint_m - 0.4) / 0.9, 0, 1)
+    blur = np.clip((footprint_m - 0.3) / 0.6, 0, 1)
     return pattern * (1 - blur) + mean * blur
 
 
-def _band(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    soft = 0.12
+def _band(value: np.ndarray, low: float, high: float, soft: np.ndarray) -> np.ndarray:
     rising = np.clip((value - low) / soft + 0.5, 0, 1)
     return rising * np.clip((high - value) / soft + 0.5, 0, 1)
