@@ -232,7 +232,8 @@ the systems reach.
 
 {plain_table(large, work, seeds)}
 
-{f"Not measured yet: {missing}. " if missing else ""}InfoNCE gets {BATCH} pairs a step where its authors use 128; FSRA and MCCG stand on a CNN instead
+{missing and f"Not measured yet: {missing}."}
+InfoNCE gets {BATCH} pairs a step where its authors use 128; FSRA and MCCG stand on a CNN instead
 of their ViT-S and ConvNeXt-T in the first table. A budget of this size says which system learns
 most from little, not which wins at the size of the papers.
 
