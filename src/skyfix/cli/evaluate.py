@@ -44,7 +44,7 @@ def evaluate(
     Parameters
     ----------
     run
-        Checkpoint folder, or a system with built-in weights (imagenet).
+        Checkpoint folder, or a system with built-in weights (skyfix_s, imagenet).
     data
         Data set as NAME:ROOT.
     direction

@@ -24,8 +24,8 @@ def build(
     /,
     *,
     out: str,
-    system: str,
     tile_m: tuple[float, ...],
+    system: str = "skyfix_s",
     stride_m: tuple[float, ...] | None = None,
     roi: Path | None = None,
     bands: str | None = None,
@@ -36,7 +36,7 @@ def build(
 
     Killed at any moment and run again, it goes on where it was.
 
-    Example: `skyfix gallery build map.tif --out gallery --system imagenet --tile-m 200
+    Example: `skyfix gallery build map.tif --out gallery --tile-m 200
     --stride-m 50`
 
     Map tiles, only within an area: `skyfix gallery build country.mbtiles --roi area.geojson
@@ -50,7 +50,7 @@ def build(
     out
         Folder of the gallery, or s3://bucket/folder.
     system
-        Checkpoint folder of a trained system, or one with built-in weights (imagenet).
+        Checkpoint folder of a trained system, or one with built-in weights (skyfix_s, imagenet).
     tile_m
         Side of a tile in metres on the ground; about what a photo shows. Give it several times
         for tiles of several sizes, where photos are taken from several heights.

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from skyfix.errors import SkyfixError
 from skyfix.files import atomic_path, read_json, write_json
 from skyfix.systems.preprocess import Preprocess
-from skyfix.systems.registry import create, names, system_class
+from skyfix.systems.registry import create, names, spelled, system_class
 from skyfix.systems.system import System
 
 FORMAT = 1
 DESCRIPTION_FILE, WEIGHTS_FILE = "system.json", "model.safetensors"
-_BUILT_IN = {"imagenet": "imagenet"}
+BUILT_IN = ("imagenet", "skyfix_s")
+_SHIPPED = Path(__file__).parent / "weights"
 
 
 def save(system: System, folder: Path | str, provenance: dict[str, Any] | None = None) -> None:
@@ -55,18 +56,20 @@ def load(folder_or_name: Path | str) -> System:
     if folder.is_dir():
         return _load_folder(folder).eval()
     name = str(folder_or_name)
-    if name in _BUILT_IN:
+    if spelled(name) in BUILT_IN and (_SHIPPED / spelled(name)).is_dir():
+        return _load_folder(_SHIPPED / spelled(name)).eval()
+    if name == "imagenet":
         system = create(name)
-        system.load_backbone(_BUILT_IN[name])
+        system.load_backbone(name)
         return system.eval()
     if name in names():
         raise SkyfixError(
             f"{name} has no built-in weights. Train it with `skyfix train` and give the run's "
-            f"folder; systems with built-in weights: {', '.join(_BUILT_IN)}."
+            f"folder; systems with built-in weights: {', '.join(BUILT_IN)}."
         )
     raise SkyfixError(
         f"No checkpoint folder at {name}, nor a system of that name. "
-        f"Systems with built-in weights: {', '.join(_BUILT_IN)}."
+        f"Systems with built-in weights: {', '.join(BUILT_IN)}."
     )
 
 

@@ -26,15 +26,20 @@ def names() -> list[str]:
     return sorted(_classes)
 
 
+def spelled(name: str) -> str:
+    """A name as it is registered: ``skyfix-s`` is ``skyfix_s``."""
+    return name.replace("-", "_")
+
+
 def system_class(name: str) -> type[System]:
     """The class behind a name.
 
     Raises:
         SkyfixError: unknown name.
     """
-    if name not in names():
+    if spelled(name) not in names():
         raise SkyfixError(f"Unknown system {name!r}. Choose one of: {', '.join(names())}.")
-    return _classes[name]
+    return _classes[spelled(name)]
 
 
 def create(name: str, **options: Any) -> System:
