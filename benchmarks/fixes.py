@@ -121,7 +121,9 @@ def draw_radii(flights: Sequence[Sequence[Found]], path: Path) -> None:
     """The picture of stated radii, of photos that the calibration has not seen."""
     found = {}
     for title, registered in (("tiles", False), ("registration", True)):
-        pairs = [(one.fix(Calibration(), registered), one.shot) for one in sum(flights, [])]
+        pairs = [
+            (one.fix(Calibration(), registered), one.shot) for flight in flights for one in flight
+        ]
         stated = [
             (error_m((fix.lon, fix.lat), shot.centre), fix.accuracy_m, fix.accuracy_95_m)
             for fix, shot in pairs
@@ -222,9 +224,9 @@ RADII = """### Stated radii
 ![Share of fixes inside their stated radii](pictures/reliability.png)
 
 Measured share of fixes inside the radii that they state, over the radius, for the second halves of
-both flights; dashed is what each radius promises. Fixes of tiles say more than they need. Where
-registration says a metre or two, its radius is exceeded by the four nadir photos whose truth is
-only the drone's position.
+both flights; dashed is what each radius promises. Radii of tiles are wider than they need to be.
+Radii of registration are a few metres for nadir photos and some thirty for oblique ones; four of
+the five nadir fixes outside are those whose truth is only the drone's position.
 """
 PREFACE = """Made by `python benchmarks/fixes.py` with the system `{system}` ({machine}).
 

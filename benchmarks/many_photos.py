@@ -40,7 +40,7 @@ PREFACE = """Made by `python benchmarks/many_photos.py` ({machine}).
 
 `skyfix locate` as a process over a folder of {photos} photos of 1600 x 1200 px, cut from a map of
 500 m and told with their poses, {registered} registration; system `imagenet` at 64 px, tiles of
-80 m at 40 m. One of the photos is cut short. Memory is resident, and peaks between two marks count for the later.
+80 m at 40 m. One of the photos is cut short. Memory is resident, the peak since the mark before.
 """
 
 
@@ -103,9 +103,7 @@ def make_photos(work: Path, count: int) -> dict[str, tuple[float, float]]:
     return truth
 
 
-def watched(
-    work: Path, photos: int, more: list[str]
-) -> tuple[int, list[tuple[int, float]], float]:
+def watched(work: Path, photos: int, more: list[str]) -> tuple[int, list[tuple[int, float]], float]:
     """Exit code, (photos done, resident MiB) over time, and seconds of a run of the command."""
     command = [sys.executable, "-m", "skyfix", "locate", str(work / "photos"), "--gallery",
                str(work / "gallery"), "--poses", str(work / "poses.csv"), "--json",

@@ -1,6 +1,4 @@
-"""The frames of a flight joined to a track, in Python.
-
-    python examples/track_video.py [FOLDER]
+"""The frames of a flight joined to a track: python examples/track_video.py [FOLDER]
 
 Map and video are made up, in FOLDER. Give the SRT file of a real one's drone as `telemetry`.
 """
@@ -25,6 +23,7 @@ POSE = Pose(heading_deg=90.0, pitch_deg=-60.0, altitude_m=90.0, hfov_deg=68.0)
 
 
 def main(folder: Path) -> None:
+    """Film a made-up town, and find the film's frames on its map."""
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
         town = Scenery.build(seed=0, size_m=500.0, gsd_m=0.5, pool=pool)

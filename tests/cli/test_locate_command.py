@@ -121,6 +121,20 @@ def test_the_table_can_be_read_in_80_columns(gallery, tmp_path: Path, ground, ca
     assert max(map(len, lines[: lines.index(says)])) <= 80
 
 
+def test_a_damaged_photo_does_not_stop_the_others(photo, gallery, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    cut = photo.with_name("b.jpg")
+    cut.write_bytes(photo.read_bytes()[:3000])
+    photo.with_name("c.jpg").write_bytes(photo.read_bytes())
+    before, damaged, after = locate(gallery, photo.parent)
+    assert before["candidates"] == after["candidates"] != []
+    assert not damaged["located"]
+    assert str(cut) in damaged["reason"]
+    said = shown(capsys)
+    assert f"b.jpg: {damaged['reason']}" in said
+    assert "a.jpg" in said and "c.jpg" in said
+
+
 def test_options_count_before_the_table_and_the_table_before_the_photo(
     photo, gallery, tmp_path: Path, capsys, monkeypatch
 ):

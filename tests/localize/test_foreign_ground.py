@@ -59,7 +59,9 @@ def test_photos_of_another_town_are_refused(towns, home, embedder) -> None:
 def test_photos_of_the_town_itself_are_located(towns, home, embedder) -> None:
     found = fixes(towns[0], home, embedder)
     with (towns[0] / "photos" / "truth.csv").open(newline="") as stream:
-        truth = [(float(row["ground_lon"]), float(row["ground_lat"])) for row in csv.DictReader(stream)]
+        truth = [
+            (float(row["ground_lon"]), float(row["ground_lat"])) for row in csv.DictReader(stream)
+        ]
     errors_m = [
         float(distance_m(fix.lon, fix.lat, *place)) if fix.located else np.inf
         for fix, place in zip(found, truth, strict=True)
