@@ -169,12 +169,13 @@ def test_a_real_flight_by_its_subtitles(shared: Path, tmp_path: Path) -> None:
     main(["gallery", "build", str(folder / "map.tif"), "--out", str(gallery), "--system",
           "imagenet", "--tile-m", "200", "--stride-m", "100"])  # fmt: skip
     arguments = ["track", str(clip), "--gallery", str(gallery), "--telemetry",
-                 str(clip.with_suffix(".srt")), "--pitch-deg", "-45", "--hfov-deg", "73.7",
-                 "--every", "6"]  # fmt: skip
-    steps = resumed_as_never_killed(arguments, 4, tmp_path)
+                 str(clip.with_suffix(".srt")), "--pitch-deg", "-45", "--hfov-deg",
+                 "73.7"]  # fmt: skip
+    sixth = [*arguments, "--every", "6"]
+    steps = resumed_as_never_killed(sixth, 4, tmp_path)
     autopilot = Autopilot()
     outs = [tmp_path / "track.geojson", tmp_path / "map.html"]
-    main([*arguments, "--record", str(tmp_path / "whole.jsonl"), "--resume", "--mavlink",
+    main([*sixth, "--record", str(tmp_path / "whole.jsonl"), "--resume", "--mavlink",
           autopilot.address, "--out", str(outs[0]), "--out", str(outs[1])])  # fmt: skip
     assert autopilot.messages() == []
     located = [step["filtered"] for step in steps if step["filtered"]["located"]]

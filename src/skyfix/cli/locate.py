@@ -46,7 +46,8 @@ def locate(
     """Find where photos were taken.
 
     What is known of the camera is taken, value by value, from these options, else from a stereo
-    pair, the poses table, an elevation model and last the photo's own EXIF and XMP tags.
+    pair, the poses table, an elevation model and last the photo's own EXIF and XMP tags. Of
+    several photos one that cannot be read is reported, and the others go on (exit code 0).
 
     Examples: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`,
     `skyfix locate flight --gallery gallery --poses poses.csv --out fixes.geojson --out map.html`
