@@ -41,7 +41,9 @@ a minute of it with the drone's own subtitles, which tell no heading: the course
 for it. `frames` is the whole flight with a table of poses; in its first 37 frames the drone stands
 or climbs from 20 m, too low for tiles of this size. *clean* frames are those of steady flight.
 Shares within a radius are of all frames; errors and shares inside the stated radii are of located
-ones. The truth carries 10 to 40 m of error, so a median near 20 m is the truth's own.
+ones. The truth carries 10 to 40 m of error, so medians near 20 m are mostly the
+truth's own. The smoother's radii, narrower than that error, hold less of it than they say; how
+much of the lack is the smoother's was not measured.
 """
 Rows = Sequence[dict[str, str]]
 
