@@ -90,7 +90,7 @@ def make_photos(work: Path, count: int) -> dict[str, tuple[float, float]]:
         left = int(rng.integers(0, pixels.shape[1] - width))
         top = int(rng.integers(0, pixels.shape[0] - height))
         crop = cv2.resize(pixels[top : top + height, left : left + width, :3], PHOTO_PX)
-        noisy = np.clip(crop + rng.normal(0, 4, (*crop.shape[:2], 1)), 0, 255).astype(np.uint8)
+        noisy = cv2.add(crop, rng.integers(0, 16, (*crop.shape[:2], 3), dtype=np.uint8))
         name = f"photo_{number:04d}.jpg"
         cv2.imwrite(str(work / "photos" / name), noisy[..., ::-1])
         truth[name] = degrees.transform(*(transform @ (left + width / 2, top + height / 2)))
