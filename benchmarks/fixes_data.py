@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import pickle
 import statistics
 import time
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from kept_findings import read_findings, write_findings
 from localization_real import KNOWLEDGE
 
-from skyfix.files import atomic_path
 from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose
 from skyfix.geo.ground import distance_m
@@ -106,22 +105,15 @@ def found(
 ) -> list[Found]:
     """Findings of all photos, knowing part of the pose; kept beside the gallery, used again."""
     key = f"{[shot.path.name for shot in shots]} {shots[0].pose} {known} {register}"
-    kept = opened.path.parent / f"found_{hashlib.sha256(key.encode()).hexdigest()[:12]}.pickle"
+    kept = opened.path.parent / f"found_{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
     if not kept.exists():
-        photos = _found(shots, opened, embedder, known, register)
-        with atomic_path(kept) as temporary:
-            temporary.write_bytes(pickle.dumps(photos))
-    return list(pickle.loads(kept.read_bytes()))
-
-
-def _found(
-    shots: Sequence[Shot], opened: Gallery, embedder: Embedder, known: str, register: bool
-) -> list[Found]:
-    locator = Locator(opened, embedder, register=register)
-    jobs = [(shot.path, KNOWLEDGE[known](shot.pose)) for shot in shots]
+        locator = Locator(opened, embedder, register=register)
+        jobs = [(shot.path, KNOWLEDGE[known](shot.pose)) for shot in shots]
+        prepared = prepare_many(jobs, locator.scales)
+        write_findings([(photo, _finding(locator, photo)) for photo in prepared], kept)
     return [
-        Found(shot, replace(prepared, views=(), ground=None), _finding(locator, prepared))
-        for shot, prepared in zip(shots, prepare_many(jobs, locator.scales), strict=True)
+        Found(shot, photo, finding)
+        for shot, (photo, finding) in zip(shots, read_findings(kept), strict=True)
     ]
 
 

@@ -78,8 +78,61 @@ def test_the_photo_s_own_pose_is_used_and_said(photo, gallery, capsys, monkeypat
     assert len(fix["candidates"]) == 5
     assert "photo: heading, pitch, altitude, hfov, roll" in shown(capsys)
     (bare,) = locate(gallery, photo, "--no-metadata")
-    assert "photo:" not in shown(capsys)
+    said = shown(capsys)
+    assert "photo:" not in said
+    assert "Pose known: 1 (nothing)" in said
     assert bare["candidates"] != fix["candidates"]
+
+
+def test_the_table_can_be_read_in_80_columns(gallery, tmp_path: Path, ground, capsys, monkeypatch):
+    """West of Greenwich by three digits, so that numbers are as long as they get."""
+    monkeypatch.setenv("COLUMNS", "80")
+    west = write_map(tmp_path / "west.tif", ground, crs="EPSG:32603")
+    system, folder = str(gallery.parent / "checkpoint"), str(tmp_path / "west")
+    main(["gallery", "build", str(west), "--out", folder, "--system", system,
+          "--tile-m", "80", "--stride-m", "40"])  # fmt: skip
+    photos = [tmp_path / name for name in ("a.png", "DJI_20260504103039_0001_V.JPG", "void.png")]
+    view = Image.fromarray(np.moveaxis(ground[:, 220:380, 200:400], 0, 2))
+    for path, picture in zip(photos, (view, view, Image.new("RGB", (200, 160))), strict=True):
+        picture.save(path, quality=95)
+    poses = tmp_path / "poses.csv"
+    poses.write_text(
+        "file,heading_deg,pitch_deg,altitude_m,hfov_deg\n"
+        f"{photos[0].name},0,-90,50,90\n{photos[1].name},0,-90,50,90\n{photos[2].name},,,,\n"
+    )
+    capsys.readouterr()
+    out = tmp_path / "fixes.json"
+    main(["locate", *map(str, photos), "--gallery", folder, "--poses", str(poses), "--json",
+          str(out)])  # fmt: skip
+    fixes = json.loads(out.read_text())
+    assert [fix["located"] for fix in fixes] == [True, True, False]
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    found = [
+        [f"{fix['lon']:.6f}", f"{fix['lat']:.6f}", f"{fix['accuracy_m']:.0f}"] for fix in fixes[:2]
+    ]
+    assert [len(lon) for lon, _, _ in found] == [11, 11]
+    # Only a name that is too long goes on in a second line.
+    assert [rows[0][0], rows[1][0] + rows[2][0], rows[3][0]] == [path.name for path in photos]
+    assert [row[1:4] for row in rows] == [*found, ["", "", ""], ["", "", ""]]
+    assert [row[5] for row in rows] == ["registration", "registration", "", "not located"]
+    assert "void.png: The photo is featureless." in lines
+    says = "Pose known: 2 (poses: heading, pitch, altitude, hfov), 1 (nothing)"
+    assert max(map(len, lines[: lines.index(says)])) <= 80
+
+
+def test_a_damaged_photo_does_not_stop_the_others(photo, gallery, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    cut = photo.with_name("b.jpg")
+    cut.write_bytes(photo.read_bytes()[:3000])
+    photo.with_name("c.jpg").write_bytes(photo.read_bytes())
+    before, damaged, after = locate(gallery, photo.parent)
+    assert before["candidates"] == after["candidates"] != []
+    assert not damaged["located"]
+    assert str(cut) in damaged["reason"]
+    said = shown(capsys)
+    assert f"b.jpg: {damaged['reason']}" in said
+    assert "a.jpg" in said and "c.jpg" in said
 
 
 def test_options_count_before_the_table_and_the_table_before_the_photo(

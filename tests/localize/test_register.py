@@ -65,20 +65,24 @@ def test_the_heading_is_found(scene, gallery, embedder, tmp_path: Path):
 def test_other_ground_is_told_from_the_map_s(scene, gallery, embedder, tmp_path: Path):
     # The map's mirror image: every house and road of the same make, none at its place.
     mirrored = Scene(scene.path, np.ascontiguousarray(scene.pixels[::-1]), scene.middle)
-    confidence = [
+    places = [(0, 0), (60, 40), (-70, 50), (30, -80), (-50, -60), (80, -10), (-90, 0), (10, 90),
+              (70, 80), (-20, 30)]  # fmt: skip
+    own, other = (
         [
             locate(
                 save(ground.photo(NADIR, ground.ground(*place)), tmp_path / "photo.jpg"),
                 gallery,
                 pose=NADIR,
                 embedder=embedder,
-            ).confidence
-            for place in [(0, 0), (60, 40), (-70, 50), (30, -80)]
+            )
+            for place in places
         ]
         for ground in (scene, mirrored)
-    ]
-    assert min(confidence[0]) > 0.99
-    assert max(confidence[1]) < 0.95
+    )
+    assert min(fix.confidence for fix in own) > 0.99
+    assert max(fix.confidence for fix in other) < 0.95
+    # Of these, 5 of 10 are refused: the shipped calibration was not fitted to this descriptor.
+    assert sum(not fix.located for fix in other) >= 0.4 * len(places)
 
 
 def test_noise_is_refused_with_a_hint(gallery, embedder, tmp_path: Path):

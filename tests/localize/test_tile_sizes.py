@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scene import STRIDE_M, TILE_M, Scene, save
 from thumbnails import Thumbnails
+from videos import write_video
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
@@ -138,6 +139,45 @@ def test_several_sizes_are_calibrated(scene, scaled, embedder, tmp_path: Path):
     assert (done.errors_m <= done.reach_m).mean() > 0.9
 
 
-def test_tracks_need_one_size(scaled, embedder, tmp_path: Path):
-    with pytest.raises(SkyfixError, match="tiles of several sizes"):
-        track(tmp_path, scaled, embedder=embedder)
+CLIMB = [(-80.0 + 8 * t, 50.0 - 5 * t, 25.0 + 5 * t) for t in range(16)]
+"""Metres from the scene's middle, and above the ground: through all three sizes of tiles."""
+
+
+@pytest.fixture(scope="module")
+def climb(scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pictures = [
+        scene.photo(Pose(122, -90, up, WIDE), scene.ground(*place), (320, 240))
+        for *place, up in CLIMB
+    ]
+    pictures[9] = np.full_like(pictures[9], 5)
+    return write_video(tmp_path_factory.mktemp("climb") / "climb.mp4", pictures, range(16), rate=1)
+
+
+@pytest.mark.parametrize("altitude", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [{"narrow": True, "register": False}, {"filter": "particles", "register": False}],
+    ids=["kalman", "particles"],
+)
+def test_a_climb_is_tracked_from_size_to_size(
+    scene, scaled, embedder, climb, tmp_path: Path, options, altitude
+):
+    log = tmp_path / "climb.csv"
+    rows = [f"{t},122,-90,{up if altitude else ''}" for t, (_, _, up) in enumerate(CLIMB)]
+    log.write_text("\n".join(["time_s,heading_deg,pitch_deg,rel_alt_m", *rows]))
+    pose = Pose(hfov_deg=WIDE) if altitude else None
+    steps = list(track(climb, scaled, log, pose=pose, embedder=embedder, **options))
+    errors = [
+        float(distance_m(step.filtered.lon, step.filtered.lat, *scene.ground(*place)))
+        for step, (*place, _) in zip(steps, CLIMB, strict=True)
+        if step.filtered.located
+    ]
+    if altitude:
+        tiles = {step.measured.candidates[0].tile for step in steps if step.measured.candidates}
+        sizes = {float(scaled.tiles.size_m[list(scaled.tiles.id).index(tile)]) for tile in tiles}
+        assert sizes == {SMALL_M, TILE_M, LARGE_M}
+        assert len(errors) >= 14
+        assert steps[9].filtered.located
+    assert len(errors) >= 8
+    assert np.median(errors) < 15
+    assert max(errors) < SMALL_M

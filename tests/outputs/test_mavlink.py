@@ -8,37 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from autopilot import Autopilot
 from sample_fixes import START, located, lost, posed
 
 from skyfix.errors import SkyfixError
 from skyfix.outputs.mavlink import MavlinkSender, send_fixes
 
 pytest.importorskip("pymavlink")
-
-
-class Autopilot:
-    """The other end of the line."""
-
-    def __init__(self) -> None:
-        from pymavlink.dialects.v20 import common
-
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.2)
-        self._decoder = common.MAVLink(None)
-        self.address = f"udpout:127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def messages(self) -> list[Any]:
-        """All messages that have come."""
-        found: list[Any] = []
-        while True:
-            try:
-                found += self._decoder.parse_buffer(self._socket.recv(4096)) or []
-            except TimeoutError:
-                return found
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

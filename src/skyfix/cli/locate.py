@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import print as show
+from rich.markup import escape
 from rich.table import Column, Table
 
 from skyfix.cli.deliver import Outputs, check, deliver
@@ -45,7 +46,8 @@ def locate(
     """Find where photos were taken.
 
     What is known of the camera is taken, value by value, from these options, else from a stereo
-    pair, the poses table, an elevation model and last the photo's own EXIF and XMP tags.
+    pair, the poses table, an elevation model and last the photo's own EXIF and XMP tags. Of
+    several photos one that cannot be read is reported, and the others go on (exit code 0).
 
     Examples: `skyfix locate photo.jpg --gallery gallery --heading-deg 30`,
     `skyfix locate flight --gallery gallery --poses poses.csv --out fixes.geojson --out map.html`
@@ -203,16 +205,23 @@ def _files(photos: tuple[Path, ...]) -> list[Path]:
 
 
 def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:
-    numbers = [Column(name, no_wrap=True) for name in ("lon", "lat", "accuracy m", "confidence")]
-    table = Table("photo", *numbers, "method", "known", Column(overflow="fold"))
-    for fix, one in zip(fixes, known, strict=True):
-        place, method = ["", "", ""], ""
+    """A table that 80 columns hold; what is said of many photos stands below it, once."""
+    whole = [Column(name, no_wrap=True) for name in ("lon", "lat", "± m", "conf.", "method")]
+    table = Table(Column("photo", overflow="fold"), *whole)
+    for fix in fixes:
+        place, method = ["", "", ""], "not located"
         if fix.lon is not None and fix.lat is not None and fix.accuracy_m is not None:
             place = [f"{fix.lon:.6f}", f"{fix.lat:.6f}", f"{fix.accuracy_m:.0f}"]
             method = fix.method
-        says = fix.reason if fix.located else f"not located: {fix.reason}"
-        name = Path(fix.photo).name
-        table.add_row(name, *place, f"{fix.confidence:.2f}", method, one.summary, says)
+        table.add_row(escape(Path(fix.photo).name), *place, f"{fix.confidence:.2f}", method)
     show(table)
-    for note, photos in Counter(note for one in known for note in one.notes).most_common():
-        print(f"{photos} photo{'s' if photos > 1 else ''}: {note}")
+    kinds = Counter(one.summary or "nothing" for one in known).most_common()
+    print(f"Pose known: {', '.join(f'{photos} ({kind})' for kind, photos in kinds)}")
+    names: dict[str, list[str]] = {}
+    for fix in fixes:
+        names.setdefault(fix.reason, []).append(Path(fix.photo).name)
+    for reason, photos in names.items():
+        if reason:
+            print(f"{photos[0] if len(photos) == 1 else f'{len(photos)} photos'}: {reason}")
+    for note, count in Counter(note for one in known for note in one.notes).most_common():
+        print(f"{count} photo{'s' if count > 1 else ''}: {note}")

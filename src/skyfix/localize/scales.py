@@ -83,30 +83,32 @@ def scored(matchers: Sequence[Matcher], scores: np.ndarray) -> Scores:
         np.concatenate([getattr(one.tiles, name)[one.rows] for one in matchers])
         for name in ("lon", "lat", "id")
     )
-    likely, best = _posterior(matchers, np.split(scores, bounds))
+    strides_m = [one.stride_m for one in matchers]
+    likely, size = joint_posterior(np.split(scores, bounds), strides_m)
+    best = matchers[size]
     found = estimate(lon, lat, likely, best.tile_m / 2, best.stride_m)
     return Scores(lon, lat, ids, scores, found, best.tile_m)
 
 
-def _posterior(
-    matchers: Sequence[Matcher], by_size: Sequence[np.ndarray]
-) -> tuple[np.ndarray, Matcher]:
-    """Probability of each tile of all sizes, and the size that holds most of it."""
-    if len(matchers) == 1:
-        return posterior(by_size[0]), matchers[0]
+def joint_posterior(
+    by_size: Sequence[np.ndarray], strides_m: Sequence[float]
+) -> tuple[np.ndarray, int]:
+    """Probability (S,) of each tile of all sizes, and the index of the size that holds most.
+
+    Args:
+        by_size: scores (T,) of the tiles of each size.
+        strides_m: distance between neighbouring tiles of each size.
+    """
+    if len(by_size) == 1:
+        return posterior(by_size[0]), 0
     # Before looking, places are alike: a tile stands for a stride's square of ground, so that
     # a size does not win for its tiles being many.
-    area = np.concatenate(
-        [
-            np.full(len(scores), one.stride_m**2)
-            for one, scores in zip(matchers, by_size, strict=True)
-        ]
-    )
+    area = np.repeat(np.square(strides_m), [len(scores) for scores in by_size])
     likely = posterior(np.concatenate(by_size)) * area
     likely /= likely.sum()
     bounds = np.cumsum([len(scores) for scores in by_size])[:-1]
     held = [part.sum() for part in np.split(likely, bounds)]
-    return likely, matchers[int(np.argmax(held))]
+    return likely, int(np.argmax(held))
 
 
 def _coverage(pose: Pose, photo_px: tuple[int, int], tile_m: float) -> float:

@@ -108,11 +108,6 @@ class Track(Iterator[TrackStep]):
             raise SkyfixError(f"No filter {filter_name!r}. Use {', '.join(get_args(FilterName))}.")
         if (narrow or smooth) and filter_name != "kalman":
             raise SkyfixError("Smoothing and a narrowed search need the kalman filter.")
-        if len(locator.scales) > 1:
-            raise SkyfixError(
-                f"{locator.gallery.path} has tiles of several sizes, which tracks cannot use yet. "
-                "Build a gallery with one tile size."
-            )
         if isinstance(source, Path | str):
             after = max((step.index for step in done), default=-1)
             files = dict(telemetry.time_of_file) if telemetry else {}
@@ -203,7 +198,8 @@ class Track(Iterator[TrackStep]):
         if prior is None:
             return self._locator
         lon, lat, radius_m = prior
-        return self._locator.around((lon, lat, radius_m + self._locator.gallery.tile_m))
+        tile_m = max(self._locator.scales[size].tile_m for size in photo.fits)
+        return self._locator.around((lon, lat, radius_m + tile_m))
 
     def _filtered(self, measured: Fix, photo: Prepared, scores: np.ndarray) -> Fix:
         if isinstance(self._filter, FixFilter):
@@ -255,7 +251,7 @@ class _Watch:
 
 def _filter(name: FilterName, gallery: Gallery, keep: bool) -> FixFilter | ParticleFilter | None:
     if name == "kalman":
-        return FixFilter(gallery.tile_m, keep=keep)
+        return FixFilter(gallery.scales[-1].tile_m, keep=keep)
     return ParticleFilter(gallery) if name == "particles" else None
 
 

@@ -1,0 +1,42 @@
+"""The programs under examples/, as they are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name: str, folder: Path) -> list[str]:
+    """Run an example; the lines it prints."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(EXAMPLES / name), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_all_are_short_and_run_here() -> None:
+    names = sorted(path.name for path in EXAMPLES.glob("*.py"))
+    assert names == ["own_map.py", "track_video.py"]
+    assert all(len((EXAMPLES / name).read_text().splitlines()) < 50 for name in names)
+
+
+@pytest.mark.slow
+def test_own_map(tmp_path: Path) -> None:
+    *_, last = run("own_map.py", tmp_path)
+    located = int(last.split()[0])
+    assert 3 <= located <= 4
+    page = (tmp_path / "fixes.html").read_text()
+    assert all(f"photo_{number:03d}.jpg" in page for number in range(1, 5))
+
+
+@pytest.mark.slow
+def test_track_video(tmp_path: Path) -> None:
+    lines = run("track_video.py", tmp_path)
+    assert [line.partition(":")[0] for line in lines] == [f"flight.mp4#{n}" for n in range(8)]
+    assert "flight.mp4#7" in (tmp_path / "track.html").read_text()
+    assert sum(line.partition(": ")[2].startswith("(") for line in lines) >= 6
