@@ -44,8 +44,10 @@ def descriptors(direction: str, noise: float, dims: int) -> Sides:
     def side(count: int, places: int) -> tuple[np.ndarray, np.ndarray]:
         labels = np.arange(count) % places
         rows = centres[labels]
-        rows += noise * rng.standard_normal(rows.shape, dtype=np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        # In blocks: the peak that is reported shall be the evaluator's, not that of these sums.
+        for block in np.array_split(rows, 64):
+            block += noise * rng.standard_normal(block.shape, dtype=np.float32)
+            block /= np.linalg.norm(block, axis=1, keepdims=True)
         return rows, labels
 
     queries, gallery = DIRECTIONS[direction]
