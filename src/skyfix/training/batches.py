@@ -3,6 +3,7 @@
 That is what lets a killed run go on with exactly the images it would have seen.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,3 +220,13 @@ def _complete(
     if drawn.overlaps is not None:
         overlaps = torch.from_numpy(drawn.overlaps[good["satellite"]].astype(np.float32))
     return StepImages(images, places, altitude_m, overlaps, tuple(map(str, errors)))
+
+
+def loading_processes(cuda: bool, ranks: int) -> int:
+    """How many processes load images: one beside a CPU that trains, several beside a GPU.
+
+    Args:
+        cuda: whether a GPU trains.
+        ranks: training processes that share this machine.
+    """
+    return max(1, min(8, (os.cpu_count() or 1) // ranks)) if cuda else 1

@@ -1,7 +1,6 @@
 """One run: model, optimizer, batches, and where it stands."""
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from skyfix.systems import save
 from skyfix.systems.preprocess import normalized
 from skyfix.systems.system import Batch, System
 from skyfix.training import state as run_state
-from skyfix.training.batches import Shard, StepDataset, StepImages
+from skyfix.training.batches import Shard, StepDataset, StepImages, loading_processes
 from skyfix.training.data import TrainingData
 from skyfix.training.log import Log
 from skyfix.training.made import MadePairs
@@ -73,7 +72,7 @@ class Run:
         if system.recipe.optim.checkpointing:
             forget_inner_maps(system)
         self._system, self._data, self._out = system, data, out
-        self._workers = _loaders(cuda, processes) if workers is None else workers
+        self._workers = loading_processes(cuda, processes) if workers is None else workers
         self._asked, self._seed = asked, seed
         self._shard = Shard(self._accelerator.process_index, processes)
         self._recipe = system.recipe
@@ -295,8 +294,3 @@ class Run:
             self._neighbours = saved["neighbours"].numpy()
             self._batches = self._drawn()
         return int(saved["step"])
-
-
-def _loaders(cuda: bool, processes: int) -> int:
-    """Processes that load images: one beside a CPU that trains, several beside a GPU."""
-    return max(1, min(8, (os.cpu_count() or 1) // processes)) if cuda else 1
