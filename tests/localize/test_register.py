@@ -61,6 +61,28 @@ def test_the_heading_is_found(scene, gallery, embedder, tmp_path: Path):
     assert fix.heading_deg == pytest.approx(100, abs=2.1)
 
 
+def test_a_photo_of_unknown_pose_is_registered_where_it_fits(
+    scene, gallery, embedder, tmp_path: Path
+):
+    truth = scene.ground(-40, 20)
+    # 80 m of ground across its shorter side.
+    photo = save(scene.photo(Pose(70, -90, 93, 75), truth), tmp_path / "photo.jpg")
+    fix = locate(photo, gallery, embedder=embedder)
+    assert fix.method == "registration"
+    assert error_m(fix, truth) < 3
+    assert fix.heading_deg == pytest.approx(70, abs=4)
+    assert fix.camera_lon is None
+    assert fix.footprint == ()
+
+
+def test_a_photo_that_is_not_from_above_is_left_to_the_tiles(
+    scene, gallery, embedder, tmp_path: Path
+):
+    photo = save(scene.photo(OBLIQUE, scene.ground(45, -30)), tmp_path / "photo.jpg")
+    fix = locate(photo, gallery, embedder=embedder)
+    assert fix.method != "registration"
+
+
 @pytest.mark.slow
 def test_other_ground_is_told_from_the_map_s(scene, gallery, embedder, tmp_path: Path):
     # The map's mirror image: every house and road of the same make, none at its place.

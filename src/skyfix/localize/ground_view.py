@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from skyfix.geo.camera import Pose, centre_on_ground, footprint
-from skyfix.localize.rectify import is_shown, rectified, square_grid
+from skyfix.localize.rectify import is_shown, rectified, square_grid, turned
 
 VIEW_PX = 384
 """Side of a ground view."""
@@ -65,3 +65,14 @@ def ground_view(photo: np.ndarray, pose: Pose) -> GroundView:
     square = below + square_grid(VIEW_PX, VIEW_PX) * side_m
     shown = is_shown(square, pose, size_px).reshape(VIEW_PX, VIEW_PX)
     return GroundView(rectified(photo, pose, below, side_m, (VIEW_PX, VIEW_PX)), shown, side_m)
+
+
+def assumed_view(photo: np.ndarray, heading_deg: float | None, side_m: float) -> GroundView:
+    """A photo (H, W, 3) of unknown geometry, taken for ground from straight above.
+
+    Its central square is taken for ``side_m`` of ground: a tile, which it resembles in size
+    if it was to be found at all.
+    """
+    square, _ = turned(photo, heading_deg or 0.0)
+    pixels = cv2.resize(square, (VIEW_PX, VIEW_PX), interpolation=cv2.INTER_AREA)
+    return GroundView(pixels, np.ones((VIEW_PX, VIEW_PX), bool), side_m)

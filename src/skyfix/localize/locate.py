@@ -56,9 +56,10 @@ def locate(
         k: how many candidates to name.
         headings: directions that are tried where the heading is unknown; the best is the fix's.
         embedder: the gallery's embedder, if there already is one.
-        register: compare photos of known pitch, altitude and field of view with the map itself,
-            which is far more exact and takes about a second. The map's files have to be where
-            they were when the gallery was built; if not, the fix rests on the tiles.
+        register: compare photos with the map itself, which is far more exact and takes one to
+            three seconds. Without pitch, altitude and field of view a photo is taken to look
+            straight down, and the tiles decide where it does not fit. The map's files have to be
+            where they were when the gallery was built; if not, the fix rests on the tiles.
 
     Returns:
         The fix; ``located`` is False, with a reason, where the photo cannot be placed.
@@ -211,7 +212,7 @@ class Locator:
         if self._refiner is None or photo.ground is None:
             return tiles_say
         turn_deg = heading_deg if photo.pose.heading_deg is None else 0.0
-        # With a known geometry one size fits.
+        # Photos that have a ground view fit one size.
         registered, place_scores = self._refiner.register(photo, matchers[0], best_scores, turn_deg)
         if registered is None:
             return replace(tiles_say, remark=self._refiner.why_not)

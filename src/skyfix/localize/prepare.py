@@ -13,7 +13,7 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.geo.camera import Pose
 from skyfix.images import read_image
-from skyfix.localize.ground_view import GroundView, ground_view
+from skyfix.localize.ground_view import GroundView, assumed_view, ground_view
 from skyfix.localize.normalize import Patch, patches
 from skyfix.localize.scales import fitting
 
@@ -61,7 +61,7 @@ class Scale:
         input_px: (height, width) of the embedder's input.
         headings: directions that are tried for a photo of unknown heading, evenly spaced from
             north.
-        register: whether photos of known geometry get a ground view for registration.
+        register: whether photos get a ground view for registration.
 
     Raises:
         SkyfixError: no headings, or more than ``MAX_HEADINGS``.
@@ -95,7 +95,8 @@ class Prepared:
         views: one list of patches for each heading.
         fits: which of the tile sizes they are to be compared with.
         reason: why the photo cannot be placed; empty if it can.
-        ground: the ground in the photo, for registration; None without geometry.
+        ground: the ground in the photo, for registration; None if that is not wanted, or if
+            neither geometry nor tile size is known.
     """
 
     photo: str
@@ -149,7 +150,11 @@ def prepare(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
             reason=f"The photo shows {shown:.0%} of a {scale.tile_m:g}-m tile. "
             "Use a gallery with smaller tiles.",
         )
-    ground = ground_view(pixels, pose) if scale.register and pose.has_geometry else None
+    ground = None
+    if scale.register and pose.has_geometry:
+        ground = ground_view(pixels, pose)
+    elif scale.register and len(fits) == 1:
+        ground = assumed_view(pixels, pose.heading_deg, scale.tile_m)
     return Prepared(str(photo), pose, size_px, tuple(headings), views, fits, ground=ground)
 
 

@@ -9,7 +9,14 @@ from skyfix.localize.maps import Maps
 from skyfix.localize.match import Matcher
 from skyfix.localize.places import likely_places
 from skyfix.localize.prepare import Prepared
-from skyfix.localize.register import TURNS_DEG, WIDE_TURNS_DEG, Registration, register
+from skyfix.localize.register import (
+    SCALES,
+    TURNS_DEG,
+    WIDE_SCALES,
+    WIDE_TURNS_DEG,
+    Registration,
+    register,
+)
 
 PLACES = 6
 """Places that are compared with the map: with more, photos of other ground find more chances to
@@ -49,5 +56,6 @@ class Refiner:
         turns = TURNS_DEG
         if photo.pose.heading_deg is None:
             turns = tuple(turn_deg + turn for turn in WIDE_TURNS_DEG)
-        found = register(photo.ground, self._maps, places, matcher.tile_m, turns)
+        scales = SCALES if photo.pose.has_geometry else WIDE_SCALES
+        found = register(photo.ground, self._maps, places, matcher.tile_m, turns, scales)
         return found, place_scores.tolist()

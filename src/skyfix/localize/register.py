@@ -22,6 +22,9 @@ COARSE_PX = 128
 SCALES = (0.82, 0.88, 0.95, 1.02, 1.1)
 """Sizes of the ground relative to the pose's: roofs are nearer than the ground at take-off."""
 
+WIDE_SCALES = (0.7, 0.79, 0.88, 0.97, 1.07, 1.18, 1.3, 1.43)
+"""The same relative to a tile's, where the photo's own scale is unknown."""
+
 TURNS_DEG = (-8.0, -4.0, 0.0, 4.0, 8.0)
 """Turns about a known heading."""
 
@@ -88,6 +91,7 @@ def register(
     places: Sequence[Place],
     reach_m: float,
     turns_deg: Sequence[float] = TURNS_DEG,
+    scales: Sequence[float] = SCALES,
 ) -> Registration | None:
     """Find the shift, turn and scale of a ground view that fit the map best.
 
@@ -97,6 +101,7 @@ def register(
         places: where the photo's centre may lie, at least one.
         reach_m: how far from a place it is looked for, east, north and back, metres.
         turns_deg: turns tried, degrees clockwise.
+        scales: sizes tried, relative to the view's.
 
     Returns:
         None where no map could be read.
@@ -104,7 +109,7 @@ def register(
     gsd_m = view.side_m / COARSE_PX
     reach_px = math.ceil(reach_m / gsd_m)
     shown = view.changed(0.0, 1.0, COARSE_PX).shown
-    variants = _variants(view, COARSE_PX, turns_deg, SCALES)
+    variants = _variants(view, COARSE_PX, turns_deg, scales)
     searches = {
         number: search
         for number, place in enumerate(places)

@@ -16,8 +16,12 @@ from skyfix.localize.scales import Scores
 MIN_CONFIDENCE = 0.5
 """Below this a photo counts as not located: the position is more likely wrong than right."""
 
+CONVINCING = 0.9
+"""Confidence from which a photo of unknown geometry is taken for the picture from straight above
+that its registration supposes; below it the tiles decide."""
+
 _RELIEF = 0.15
-_EXACT = 0.01
+_EXACT, _ASSUMED_EXACT = 0.01, 0.03
 _ENOUGH_SCORE = 3.0
 
 
@@ -69,14 +73,18 @@ def of_registration(
     """What the registration says.
 
     Its raw radius is a hundredth of the distance to the ground, and what relief of 15 % of the
-    camera's height would shift the ground point of an oblique line of sight.
+    camera's height would shift the ground point of an oblique line of sight. Where the geometry
+    is unknown it is three hundredths of the tile.
     """
     pose = photo.pose
     heading_deg = ((pose.heading_deg or 0.0) + found.turn_deg) % 360.0
-    height_m = float(pose.altitude_m or 0.0)
-    depression = math.radians(-float(pose.pitch_deg or 0.0))
-    relief_m = _RELIEF * height_m / max(math.tan(depression), 1e-3)
-    raw_m = math.hypot(_EXACT * height_m / math.sin(depression), relief_m)
+    corrected, raw_m = None, _ASSUMED_EXACT * tiles.tile_m
+    if pose.has_geometry:
+        height_m = float(pose.altitude_m or 0.0)
+        depression = math.radians(-float(pose.pitch_deg or 0.0))
+        relief_m = _RELIEF * height_m / max(math.tan(depression), 1e-3)
+        raw_m = math.hypot(_EXACT * height_m / math.sin(depression), relief_m)
+        corrected = replace(pose, heading_deg=heading_deg, altitude_m=height_m * found.scale)
     values = (
         found.z,
         found.z - found.runner_up_z,
@@ -88,7 +96,7 @@ def of_registration(
         Evidence("registration", values, (raw_m, 2 * raw_m)),
         tiles.candidates,
         tiles.tile_m,
-        replace(pose, heading_deg=heading_deg, altitude_m=height_m * found.scale),
+        corrected,
         heading_deg,
         tiles=tiles,
     )
@@ -97,6 +105,9 @@ def of_registration(
 def fix_of(photo: Prepared, finding: Finding, calibration: Calibration) -> Fix:
     """The fix a finding amounts to."""
     confidence, near_m, far_m = calibration.judge(finding.evidence)
+    if finding.tiles is not None and not photo.pose.has_geometry and confidence < CONVINCING:
+        finding = finding.tiles
+        confidence, near_m, far_m = calibration.judge(finding.evidence)
     if confidence < MIN_CONFIDENCE:
         # Tiles that look alike are no evidence against a map that does not fit.
         hint = "Check the pose." if finding.tiles is not None else finding.remark
