@@ -223,7 +223,7 @@ RADII = """### Stated radii
 ![Share of fixes inside their stated radii](pictures/reliability.png)
 
 Measured share of fixes inside the radii that they state, over the radius, for the second halves of
-both flights; dashed is what each radius promises. Radii of tiles are wider than they need to be.
+both flights; dashed is what each radius promises.
 Radii of registration are a few metres for nadir photos and some thirty for oblique ones; four of
 the five nadir fixes outside are those whose truth is only the drone's position.
 """
@@ -271,8 +271,7 @@ homography with at least 15 inliers; every fourteenth clean Ariel frame.
 FITTED = """### The shipped calibration
 
 What the run fits to the first halves of both flights and of the photos of other ground. Shipped
-are these figures, rounded, but for the radii of tiles, which stay unscaled: right tiles alone
-would make them too narrow for maps and systems not seen here.
+are these figures, rounded.
 
 ```
 """
