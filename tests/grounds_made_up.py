@@ -15,7 +15,7 @@ GROUNDS = "file,other,least_px,most_px"
 def write_table(path: Path, header: str, *rows: Sequence[object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [header, *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_bytes(("\n".join(lines) + "\n").encode(errors="surrogateescape"))
 
 
 def write_picture(path: Path, side_px: int, seed: int) -> str:

@@ -43,56 +43,42 @@ def test_places_apart_are_asked_for_among_all_places(tmp_path: Path) -> None:
     assert len(data.query("satellite")) == len(data.gallery("drone")) / 2 == 2
 
 
-def broken(root: Path, how: str) -> Path:
-    write_both(root)
-    real, ground, sources = root / "real/pairs.csv", root / "map/grounds.csv", root / "sources.csv"
-    if how == "no folder":
-        return root / "nowhere"
-    if how == "no source":
-        write_table(sources, SOURCES)
-    elif how == "no table":
-        ground.unlink()
-    elif how == "no column":
-        write_table(real, "satellite,drone,place", ["0.png", "0_0.png", "a"])
-    elif how == "short row":
-        write_table(ground, GROUNDS, ["ground.png", ""])
-    elif how == "not text":
-        real.write_bytes(b"\xff\xfe\x00satellite")
-    elif how == "no ground":
-        write_table(ground, GROUNDS)
-    elif how == "all apart":
-        write_table(real, PAIRS, ["0.png", "0_0.png", "a", "a", 1])
-    elif how in ("many", "nan", "inf", "-1", "0"):
-        write_table(sources, SOURCES, ["real", how, 2], ["map", 0.5, 8])
-    elif how == "together":
-        write_table(sources, SOURCES, ["real", 0.5, "nan"], ["map", 0.5, 8])
-    elif how == "tile":
-        write_table(ground, GROUNDS, ["ground.png", "", "inf", 90])
-    return root
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(SkyfixError, match=r"Cannot read .*sources.csv"):
+        Grounds(tmp_path / "nowhere")
+
+
+BAD_SHARES = ("many", "nan", "inf", "-1", "0")
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("table", "header", "row", "message"),
     [
-        ("no folder", "Cannot read .*sources.csv"),
-        ("no source", "names no source"),
-        ("no table", "Cannot read .*grounds.csv"),
-        ("no column", "pairs.csv, line 2: give satellite, drone, place, cluster, apart"),
-        ("short row", "grounds.csv, line 2: give file, other, least_px, most_px"),
-        ("not text", "Cannot read .*pairs.csv"),
-        ("no ground", "grounds.csv is empty"),
-        ("all apart", "holds no training pair"),
-        *(
-            (how, f"share is no number above 0: '{how}'")
-            for how in ("many", "nan", "inf", "-1", "0")
-        ),
-        ("together", "together is no number above 0"),
-        ("tile", "least_px is no number above 0: 'inf'"),
+        ("sources.csv", SOURCES, None, "names no source"),
+        ("real/pairs.csv", "satellite,drone,place", ["0.png", "0_0.png", "a"],
+         "pairs.csv, line 2: give satellite, drone, place, cluster, apart"),
+        ("real/pairs.csv", PAIRS, ["0.png", "0_0.png", "a", "a", 1], "holds no training pair"),
+        ("real/pairs.csv", "\udcff", None, r"Cannot read .*pairs.csv"),
+        ("map/grounds.csv", GROUNDS, ["ground.png", ""],
+         "grounds.csv, line 2: give file, other, least_px, most_px"),
+        ("map/grounds.csv", GROUNDS, None, "grounds.csv is empty"),
+        ("map/grounds.csv", None, None, r"Cannot read .*grounds.csv"),
+        ("map/grounds.csv", GROUNDS, ["ground.png", "", "inf", 90],
+         "least_px is no number above 0: 'inf'"),
+        ("sources.csv", SOURCES, ["real", 0.5, "nan"], "together is no number above 0"),
+        *(("sources.csv", SOURCES, ["real", share, 2], f"share is no number above 0: '{share}'")
+          for share in BAD_SHARES),
     ],
-)
-def test_a_bad_folder_is_refused_in_a_line(tmp_path: Path, how: str, message: str) -> None:
+)  # fmt: skip
+def test_a_bad_table_is_refused_in_a_line(
+    tmp_path: Path, table: str, header: str | None, row: list[object] | None, message: str
+) -> None:
+    path = write_both(tmp_path) / table
+    path.unlink()
+    if header is not None:
+        write_table(path, header, *([row] if row else []))
     with pytest.raises(SkyfixError, match=message) as caught:
-        Grounds(broken(tmp_path, how))
+        Grounds(tmp_path)
     assert "\n" not in str(caught.value)
 
 
