@@ -25,7 +25,6 @@ from skyfix.errors import SkyfixError
 from skyfix.training.batches import Shard, StepImages
 from skyfix.training.made import MadePairs
 
-
 WHOLE = Shard()
 
 
@@ -122,14 +121,15 @@ def test_both_sides_of_a_row_show_one_place(tmp_path: Path, kind: str) -> None:
         write_table(folder / "grounds.csv", GROUNDS, *([n, "", 60, 90] for n in names))
     write_table(tmp_path / "sources.csv", SOURCES, ["two", 1, 1])
     made = batches(Grounds(tmp_path), size=2)
-    striped_rows = set()
-    for number in range(12):
+    striped = []
+    for number in range(24):
         # Of the middle: a border may be black.
         middles = [images[..., 16:48, 16:48].float() for images in made[number].images.values()]
-        contrast = [middle.std(dim=(1, 2, 3)) for middle in middles]
-        assert contrast[0].argmax() == contrast[1].argmax()
-        striped_rows.add(int(contrast[0].argmax()))
-    assert striped_rows == {0, 1}
+        striped.append([int(middle.std(dim=(1, 2, 3)).argmax()) for middle in middles])
+    satellite, drone = np.array(striped).T
+    # Now and then a rectangle covers a plain image.
+    assert (satellite == drone).sum() >= 21
+    assert 4 < satellite.sum() < 20
 
 
 def test_loaders_do_not_wait_for_threads_that_stayed_with_their_parent(both: Grounds) -> None:
