@@ -20,6 +20,7 @@ TINY: dict[str, dict[str, object]] = {
     "sample4geo": CONVNEXT,
     "sdpl": {"backbone": LITE0, "input_px": 128},
     "sdpl_released": {"backbone": LITE0, "input_px": 256},
+    "skyfix_s": {"backbone": LITE0, "input_px": 128},
     "swin": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
     "swin_dwdr": {"backbone": "swin_tiny_patch4_window7_224", "input_px": 64},
     "swin_v2": {"backbone": "swinv2_tiny_window8_256", "input_px": 64},

@@ -6,6 +6,7 @@ picture of ground that is large enough to cut tiles from.
 """
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,15 +111,15 @@ class Grounds:
 
     def _source(self, row: dict[str, str]) -> Source:
         folder = self.root / row["folder"]
-        share, together = _number(row, "share"), int(_number(row, "together"))
+        share, together = _number(row, "share"), _count(row, "together")
         if (folder / PAIR_TABLE).exists():
             return Source(folder.name, share, together, self._pairs(folder))
         grounds = tuple(
             Ground(
                 folder / one["file"],
                 folder / one["other"] if one["other"] else None,
-                int(_number(one, "least_px")),
-                int(_number(one, "most_px")),
+                _count(one, "least_px"),
+                _count(one, "most_px"),
             )
             for one in _rows(folder / GROUND_TABLE)
         )
@@ -159,6 +160,14 @@ def _rows(path: Path) -> Sequence[dict[str, str]]:
 
 def _number(row: dict[str, str], column: str) -> float:
     try:
-        return float(row[column])
+        value = float(row[column])
     except ValueError:
-        raise SkyfixError(f"{column} is no number: {row[column]!r}. Correct the table.") from None
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise SkyfixError(f"{column} is no number above 0: {row[column]!r}. Correct the table.")
+    return value
+
+
+def _count(row: dict[str, str], column: str) -> int:
+    """A number of at least one, in whole steps."""
+    return math.ceil(_number(row, column))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skyfix.layers.backbone import Backbone, load_weights
+from skyfix.layers.backbone import STRIDE, Backbone, load_weights
 from skyfix.layers.descriptors import unit_parts
 from skyfix.layers.gem import GeM
 from skyfix.layers.partition import dense_parts, shifted_dense_parts
@@ -50,10 +50,11 @@ class SkyfixS(System):
 
     name = "skyfix_s"
     citation = Citation(
-        title="skyfix_s: square rings and InfoNCE on real, cut and rendered pairs",
-        authors="-",
-        venue="-",
+        title="The project's own: square rings and InfoNCE on real, cut and rendered pairs",
+        authors="skyfix",
+        venue="skyfix",
         year=2026,
+        code_licence="Apache-2.0",
     )
     paper_recipe = Recipe(
         optim=Optim(kind="adamw", lr=1e-3, backbone_scale=0.5, weight_decay=0.01),
@@ -72,7 +73,7 @@ class SkyfixS(System):
         whole_width: int = 192,
         part_weight: float = 0.5,
     ) -> None:
-        check_sizes(self.name, 1, input_px, 16)
+        check_sizes(self.name, 1, input_px, 2 * STRIDE * rings)
         size = (input_px, input_px)
         network = Backbone(backbone, size)
         self.rings, self.part_weight = rings, part_weight

@@ -86,7 +86,7 @@ def _haze(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _blurred(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = len(pixels)
     if rng.random() < 0.5:
-        return cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 0.008 * side))
+        return cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, max(0.4, 0.008 * side)))
     fewer = round(side * rng.uniform(0.3, 0.8))
     small = cv2.resize(pixels, (fewer, fewer), interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -51,7 +51,8 @@ class MadePairs(Dataset[StepImages]):
         batches_per_epoch: what an epoch is counted as: as many pairs as there are in all.
 
     Raises:
-        SkyfixError: an image that cannot be read, or a source with too few places for its share.
+        SkyfixError: an image that cannot be read, a ground that is smaller than its tiles or of
+            another size than its other picture, or a source with too few places for its share.
     """
 
     def __init__(
@@ -98,6 +99,22 @@ class MadePairs(Dataset[StepImages]):
             for file in files:
                 if file is not None and file not in self._pictures:
                     self._pictures[file] = Pyramid(np.asarray(read_image(file)))
+            if isinstance(item, Ground):
+                self._check(item)
+
+    def _check(self, ground: Ground) -> None:
+        size_px = self._pictures[ground.file].size_px
+        largest_px = min(ground.most_px, *size_px)
+        if ground.least_px > largest_px:
+            raise SkyfixError(
+                f"{ground.file}: tiles of {ground.least_px} px and more, but at most {largest_px} "
+                "px. Give a larger picture or smaller tiles."
+            )
+        if ground.other is not None and self._pictures[ground.other].size_px != size_px:
+            raise SkyfixError(
+                f"{ground.other} is not of the size of {ground.file}. Both pictures of a ground "
+                "must lie pixel on pixel."
+            )
 
     def _drawn(
         self, source: Source, count: int, rng: np.random.Generator
