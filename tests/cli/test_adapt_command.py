@@ -33,14 +33,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def adapt(map_path: Path, out: Path, system: Path | str, *more: str) -> None:
-    main(["adapt", "--map", str(map_path), "--tile-m", "40", "--out", str(out), "--system",
+def adapt(map_path: Path, out: Path, system: Path | str, *more: str, tile_m: float = 40.0) -> None:
+    main(["adapt", "--map", str(map_path), "--tile-m", str(tile_m), "--out", str(out), "--system",
           str(system), "--steps", "3", "--batch-size", "4", "--device", "cpu", *more])  # fmt: skip
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+def complaint(
+    capsys: pytest.CaptureFixture[str],
+    map_path: Path,
+    out: Path,
+    system: Path | str,
+    tile_m: float = 40.0,
+) -> str:
+    """The one line on standard error of a command that exits with 2."""
     with pytest.raises(SystemExit) as exit_info:
-        adapt(*arguments)  # type: ignore[arg-type]
+        adapt(map_path, out, system, tile_m=tile_m)
     lines = capsys.readouterr().err.strip().splitlines()
     assert exit_info.value.code == 2
     assert len(lines) == 1, lines
@@ -91,6 +98,6 @@ def test_what_cannot_be_adapted_is_told_in_a_line(
     assert "room for about 0 tiles" in complaint(capsys, flat, out, tiny)
     assert "not trained by pairs" in complaint(capsys, map_path, out, classifier)
     assert "not trained by pairs" in complaint(capsys, map_path, out, "imagenet")
-    assert "tile_m is -1" in complaint(capsys, map_path, out, tiny, "--tile-m", "-1")
+    assert "tile_m is -1" in complaint(capsys, map_path, out, tiny, tile_m=-1.0)
     assert "holds something already" in complaint(capsys, map_path, tiny, tiny)
     assert "No checkpoint folder" in complaint(capsys, map_path, out, "nowhere")

@@ -17,7 +17,7 @@ Pairs = Annotated[int, Parameter(validator=Number(gte=2))]
 
 def adapt(
     *,
-    map: Path,
+    map_path: Annotated[Path, Parameter(name="--map")],
     tile_m: float,
     out: Path,
     system: str = "skyfix_s",
@@ -36,7 +36,7 @@ def adapt(
 
     Parameters
     ----------
-    map
+    map_path
         GeoTIFF, MBTiles or PMTiles file, or a folder of web-map tiles.
     tile_m
         Side of the gallery's tiles in metres on the ground.
@@ -64,11 +64,11 @@ def adapt(
     adapted = systems.load(system)
     input_px = adapted.preprocess["satellite"].input_px[0]
     with tempfile.TemporaryDirectory() as folder:
-        grounds = map_grounds(map, Path(folder), tile_m, input_px, batch_size)
+        grounds = map_grounds(map_path, Path(folder), tile_m, input_px, batch_size)
         result = run(adapted, grounds, steps, batch_size, seed, device)
     provenance = {
         "adapted from": system,
-        "map": map.name,
+        "map": map_path.name,
         "tile_m": tile_m,
         "steps": steps,
         "batch_size": batch_size,
