@@ -30,6 +30,7 @@ _OPTIONAL = {
 _COMMANDS = {
     "demo": "Run the whole path on a made-up town.",
     "train": "Train a system and write its checkpoint folder.",
+    "adapt": "Fine-tune a trained system to your own map.",
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
