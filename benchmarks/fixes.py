@@ -46,7 +46,7 @@ PRIOR = Calibration(
 as even, and so is a registration with z = 6 and a lead of 2 on a tile of
 score 3."""
 REACH_M = {"fongyuan": 50.0, "ariel": 100.0}
-KNOWN = ("photo as it is", "heading", "full pose")
+KNOWN = ("photo as it is", "heading", "heading and scale", "full pose")
 ROW = ["known", "photos", "R@1 25 m", "R@5 25 m", "R@1 50 m", "R@5 50 m", "R@1 100 m", "R@5 100 m",
        "located %", "within reach %", "median m", "95 % m", "in 68 % radius %",
        "in 95 % radius %"]  # fmt: skip

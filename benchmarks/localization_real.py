@@ -117,6 +117,7 @@ KNOWLEDGE = {
     "photo as it is": lambda pose: Pose(heading_deg=0.0),
     "nothing": lambda pose: Pose(),
     "heading": lambda pose: Pose(heading_deg=pose.heading_deg),
+    "heading and scale": lambda pose: Pose(pose.heading_deg, None, pose.altitude_m, pose.hfov_deg),
     "all but heading": lambda pose: Pose(None, pose.pitch_deg, pose.altitude_m, pose.hfov_deg),
     "full pose": lambda pose: pose,
 }

@@ -151,8 +151,8 @@ def prepare(photo: Photo, pose: Pose, scales: Sequence[Scale]) -> Prepared:
             "Use a gallery with smaller tiles.",
         )
     ground = None
-    if scale.register and pose.has_geometry:
-        ground = ground_view(pixels, pose)
+    if scale.register and assumed.has_geometry:
+        ground = ground_view(pixels, assumed)
     elif scale.register and len(fits) == 1:
         ground = assumed_view(pixels, pose.heading_deg, scale.tile_m)
     return Prepared(str(photo), pose, size_px, tuple(headings), views, fits, ground=ground)

@@ -8,7 +8,7 @@ from skyfix.gallery import Gallery
 from skyfix.localize.maps import Maps
 from skyfix.localize.match import Matcher
 from skyfix.localize.places import likely_places
-from skyfix.localize.prepare import Prepared
+from skyfix.localize.prepare import Prepared, straight_down
 from skyfix.localize.register import (
     SCALES,
     TURNS_DEG,
@@ -56,6 +56,6 @@ class Refiner:
         turns = TURNS_DEG
         if photo.pose.heading_deg is None:
             turns = tuple(turn_deg + turn for turn in WIDE_TURNS_DEG)
-        scales = SCALES if photo.pose.has_geometry else WIDE_SCALES
+        scales = SCALES if straight_down(photo.pose).has_geometry else WIDE_SCALES
         found = register(photo.ground, self._maps, places, matcher.tile_m, turns, scales)
         return found, place_scores.tolist()
