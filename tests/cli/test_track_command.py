@@ -61,7 +61,9 @@ def flight(tmp_path_factory: pytest.TempPathFactory) -> Flight:
     ]
     log = folder / "flight.csv"
     log.write_text("\n".join(["time,lon,lat,heading_deg", *rows]))
-    systems.save(systems.create("imagenet", input_px=64), folder / "system")
+    system = systems.create("imagenet", input_px=64)
+    system.load_backbone("imagenet")
+    systems.save(system, folder / "system")
     main(["gallery", "build", str(scene.path), "--out", str(folder / "gallery"), "--system",
           str(folder / "system"), "--tile-m", "80", "--stride-m", "40"])  # fmt: skip
     return Flight(scene, video, log, folder / "gallery")

@@ -123,7 +123,7 @@ def test_a_batch_beyond_the_memory_is_told(
     def too_large(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(system_class("instance"), "objective", too_large)
+    monkeypatch.setattr(system_class("sdpl"), "objective", too_large)
     config = make_config({**TINY, "sampler": {"batch_size": 6}}, "test")
     with pytest.raises(SkyfixError, match=r"batch 6\..*sampler\.batch_size=3"):
         train(config, University1652(data), tmp_path / "run", "none", device="cpu", workers=0)
