@@ -250,7 +250,8 @@ UNIVERSITY = """## Places
 
 An extract of University-1652 at 128 and 256 px, drone to satellite: 208 photos of 102 test places
 against 142 images, distractors kept. Two places have 54 photos each (*54 views*), all others one
-(*single*). Figures do not compare with published ones, whose gallery is nearly seven times as large.
+(*single*). Figures do not compare with published ones, whose gallery is nearly seven times as
+large.
 """
 TURNED = """### Turned
 
