@@ -136,6 +136,8 @@ def test_loaders_do_not_wait_for_threads_that_stayed_with_their_parent(both: Gro
     cv2.setNumThreads(8)
     cv2.GaussianBlur(np.zeros((4000, 4000), np.uint8), (0, 0), 5)
     made = batches(both, side_px=256)
+    # Whether a child does wait is a matter of chance; that no threads are left to wait for is not.
+    assert cv2.getNumThreads() == 1
     loader = DataLoader(made, batch_size=None, sampler=range(4), num_workers=2, timeout=60)
     seen = list(loader)
     assert all(equal(one, made[number]) for number, one in enumerate(seen))
