@@ -34,7 +34,7 @@ def test_own_map(tmp_path: Path) -> None:
     assert all(f"photo_{number:03d}.jpg" in page for number in range(1, 5))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_track_video(tmp_path: Path) -> None:
     lines = run("track_video.py", tmp_path)
     assert [line.partition(":")[0] for line in lines] == [f"flight.mp4#{n}" for n in range(8)]

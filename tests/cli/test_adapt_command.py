@@ -72,6 +72,7 @@ def test_the_last_layers_learn_the_map_and_the_first_stay(
     assert systems.load(tmp_path / "run").preprocess["drone"].input_px == (128, 128)
 
 
+@pytest.mark.full
 def test_the_same_seed_gives_the_same_weights(tiny: Path, tmp_path: Path) -> None:
     map_path = write_map(tmp_path / "map.tif", texture(400, 300))
     for name, seed in (("one", "0"), ("same", "0"), ("other", "1")):

@@ -167,7 +167,7 @@ def without_times(steps: list[TrackStep]) -> list[dict]:
     return [step.to_json() | {"latency_ms": None} for step in steps]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_killed_and_resumed_it_gives_the_same_track(gallery, embedder, flight, log, tmp_path):
     file = tmp_path / "track.jsonl"
     assert run_tracking(flight, gallery, log, file, 7) == -signal.SIGKILL
