@@ -1,9 +1,10 @@
 """`skyfix world town|render|flight|sample`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich import print as show
 from rich.markup import escape
 
@@ -11,9 +12,52 @@ from skyfix.cli.numbers import AtLeastOne, Count
 from skyfix.errors import SkyfixError
 
 if TYPE_CHECKING:
-    from skyfix.world.scene import Look, Scene
+    from skyfix.world.scene import Scene
 
 app = App(name="world", help="Made-up towns, and photos rendered of them or of your own maps.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Ground:
+    """What is rendered, and the day that it is rendered on.
+
+    Attributes:
+        ortho: GeoTIFF in a projected coordinate system.
+        dsm: GeoTIFF of heights in metres that covers it; without it the ground is flat.
+        town: Seed of a made-up town instead of a map.
+        size_m: Side of the town in metres.
+        sun: Azimuth and elevation of the sun in degrees on the day of the flight.
+        greenness: Colour of plants on that day, from -1 (dry) to 1 (lush).
+        haze: Share of scattered light, from 0 (clear).
+    """
+
+    ortho: Path | None = None
+    dsm: Path | None = None
+    town: Count | None = None
+    size_m: float = 1000.0
+    sun: tuple[float, float] | None = None
+    greenness: float | None = None
+    haze: float | None = None
+
+    def scene(self) -> "Scene":
+        """The ground as the renderer takes it.
+
+        Raises:
+            SkyfixError: not one kind of ground, or as the scene.
+        """
+        from skyfix.world.scene import Look, Scene
+
+        look = Look(self.sun, self.greenness, self.haze)
+        if self.ortho is not None and self.town is None:
+            return Scene.of_ortho(self.ortho, self.dsm, look)
+        if self.ortho is not None or self.town is None:
+            raise SkyfixError(
+                "Give either a map (--ortho my.tif) or the seed of a town (--town 3)."
+            )
+        if self.dsm is not None:
+            raise SkyfixError("A town has heights of its own. Leave --dsm out.")
+        return Scene.of_town(self.town, self.size_m, look=look)
 
 
 @app.command
@@ -47,10 +91,7 @@ def render(
     *,
     layout: Literal["university1652", "sues200", "denseuav"],
     out: Path,
-    ortho: Path | None = None,
-    dsm: Path | None = None,
-    town: Count | None = None,
-    size_m: float = 1000.0,
+    ground: Ground = Ground(),
     places: AtLeastOne = 24,
     test_share: float = 0.4,
     place_m: float | None = None,
@@ -58,9 +99,6 @@ def render(
     hfov_deg: float | None = None,
     side_px: int = 512,
     seed: Count = 0,
-    sun: tuple[float, float] | None = None,
-    greenness: float | None = None,
-    haze: float | None = None,
 ) -> None:
     """Render a data set in the layout of a published one, of a map or of a made-up town.
 
@@ -73,14 +111,6 @@ def render(
         Whose folders, file names, altitudes and numbers of views.
     out
         New or empty folder.
-    ortho
-        GeoTIFF in a projected coordinate system.
-    dsm
-        GeoTIFF of heights in metres that covers it; without it the ground is flat.
-    town
-        Seed of a made-up town instead of a map.
-    size_m
-        Side of the town in metres.
     places
         At most so many places, spread over the map.
     test_share
@@ -95,17 +125,11 @@ def render(
         Side of the images.
     seed
         Decides headings, exposure and noise; the same seed gives the same files.
-    sun
-        Azimuth and elevation of the sun in degrees on the day of the flight.
-    greenness
-        Colour of plants on that day, from -1 (dry) to 1 (lush).
-    haze
-        Share of scattered light, from 0 (clear).
     """
     from skyfix.world.layouts import LayoutSize, render_layout
 
     size = LayoutSize(places, test_share, place_m, spacing_m, hfov_deg, side_px, seed)
-    scene = _scene(ortho, dsm, town, size_m, _look(sun, greenness, haze))
+    scene = ground.scene()
     written = render_layout(scene, layout, out, size)
     choice = "@150" if layout == "sues200" else ""
     show(
@@ -118,19 +142,13 @@ def render(
 def flight(
     *,
     out: Path,
-    ortho: Path | None = None,
-    dsm: Path | None = None,
-    town: Count | None = None,
-    size_m: float = 1000.0,
+    ground: Ground = Ground(),
     photos: Count = 20,
     seconds: float = 30.0,
     fps: AtLeastOne = 10,
     altitude_m: float = 100.0,
     focal_mm: int = 28,
     seed: Count = 0,
-    sun: tuple[float, float] | None = None,
-    greenness: float | None = None,
-    haze: float | None = None,
 ) -> None:
     """Fly over a map or a made-up town: photos with poses, a video with telemetry, the truth.
 
@@ -140,14 +158,6 @@ def flight(
     ----------
     out
         New or empty folder.
-    ortho
-        GeoTIFF in a projected coordinate system.
-    dsm
-        GeoTIFF of heights in metres that covers it; without it the ground is flat.
-    town
-        Seed of a made-up town instead of a map.
-    size_m
-        Side of the town in metres.
     photos
         Number of photos, with pose in EXIF and XMP.
     seconds
@@ -160,19 +170,13 @@ def flight(
         Focal length equivalent to 35-mm film.
     seed
         Decides the way, the poses, exposure and noise; the same seed gives the same files.
-    sun
-        Azimuth and elevation of the sun in degrees on the day of the flight.
-    greenness
-        Colour of plants on that day, from -1 (dry) to 1 (lush).
-    haze
-        Share of scattered light, from 0 (clear).
     """
     from skyfix.world.flight import FlightSize, write_flight
 
     size = FlightSize(
         photos=photos, seconds=seconds, fps=fps, altitude_m=altitude_m, focal_mm=focal_mm, seed=seed
     )
-    scene = _scene(ortho, dsm, town, size_m, _look(sun, greenness, haze))
+    scene = ground.scene()
     folder = write_flight(scene, out, size)
     video = f", {seconds:g} s of video" if seconds else ""
     show(f"{escape(str(folder))}: map.tif, dsm.tif, {photos} photos{video}, truth.csv.")
@@ -194,27 +198,6 @@ def sample(*, out: Path) -> None:
     folder = write_small_sample(out)
     size_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     show(f"{escape(str(folder))}: map.tif, photos, flight.mp4 and flight.srt, {size_mb:.1f} MB.")
-
-
-def _scene(
-    ortho: Path | None, dsm: Path | None, town: int | None, size_m: float, look: "Look"
-) -> "Scene":
-    from skyfix.world.scene import Scene
-
-    if (ortho is None) == (town is None):
-        raise SkyfixError("Give either a map (--ortho my.tif) or the seed of a town (--town 3).")
-    if town is not None:
-        if dsm is not None:
-            raise SkyfixError("A town has heights of its own. Leave --dsm out.")
-        return Scene.of_town(town, size_m, look=look)
-    assert ortho is not None
-    return Scene.of_ortho(ortho, dsm, look)
-
-
-def _look(sun: tuple[float, float] | None, greenness: float | None, haze: float | None) -> "Look":
-    from skyfix.world.scene import Look
-
-    return Look(sun, greenness, haze)
 
 
 def _crs(scene: "Scene") -> str:

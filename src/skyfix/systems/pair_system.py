@@ -67,7 +67,29 @@ class LearnedScale(nn.Module):
         return self.log.exp()
 
 
-class PairSystem(System):
+class OneEncoder(System):
+    """Base of systems whose views share one backbone and that train all else as the head."""
+
+    backbone: Backbone
+
+    def feature_map(self, images: Tensor, view: View) -> Tensor:
+        """See ``System.feature_map``."""
+        return self.backbone(images)
+
+    def load_backbone(self, weights: str | Path) -> None:
+        """Fill the backbone (see ``layers.backbone.load_weights``)."""
+        load_weights(self.backbone, weights)
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """All that is not the backbone."""
+        return [
+            parameter
+            for name, parameter in self.named_parameters()
+            if not name.startswith("backbone.")
+        ]
+
+
+class PairSystem(OneEncoder):
     """One encoder for all views; its own pooled vector is the descriptor, without mirroring.
 
     Args:
@@ -94,10 +116,6 @@ class PairSystem(System):
         """Unit descriptors ``(N, D)`` of images ``(N, 3, H, W)``; all views share the network."""
         return F.normalize(self.backbone.vector(images))
 
-    def feature_map(self, images: Tensor, view: View) -> Tensor:
-        """See ``System.feature_map``."""
-        return self.backbone(images)
-
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE between the satellite images and the other view's, row by row."""
         first, second = (self.backbone.vector(images) for images in paired(batch))
@@ -107,18 +125,6 @@ class PairSystem(System):
     def info_nce(self, first: Tensor, second: Tensor) -> Tensor:
         """InfoNCE of paired vectors ``(N, D)`` at the learned scale."""
         return info_nce(first, second, self.scale(), LABEL_SMOOTHING)
-
-    def load_backbone(self, weights: str | Path) -> None:
-        """Fill the backbone (see ``layers.backbone.load_weights``)."""
-        load_weights(self.backbone, weights)
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """All that is not the backbone."""
-        return [
-            parameter
-            for name, parameter in self.named_parameters()
-            if not name.startswith("backbone.")
-        ]
 
     def author_key(self, key: str) -> tuple[str, int | None] | None:
         """See ``System.author_key``."""

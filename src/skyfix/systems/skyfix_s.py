@@ -1,30 +1,28 @@
 """skyfix_s: the project's own small system, trained on pairs that are made while training."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skyfix.layers.backbone import STRIDE, Backbone, load_weights
+from skyfix.layers.backbone import STRIDE, Backbone
 from skyfix.layers.descriptors import unit_parts
 from skyfix.layers.gem import GeM
 from skyfix.layers.partition import dense_parts, shifted_dense_parts
 from skyfix.layers.pooling import gem_parts
 from skyfix.losses.info_nce import info_nce
-from skyfix.systems.pair_system import LABEL_SMOOTHING, LearnedScale, paired
+from skyfix.systems.pair_system import LABEL_SMOOTHING, LearnedScale, OneEncoder, paired
 from skyfix.systems.part_system import check_sizes, sum_of
 from skyfix.systems.preprocess import Preprocess
 from skyfix.systems.recipe import Augment, Optim, Recipe, Sampler, Schedule, Validation
 from skyfix.systems.registry import register
-from skyfix.systems.system import Batch, Citation, System
+from skyfix.systems.system import Batch, Citation
 from skyfix.views import View
 
 SHIFTS = 3
 
 
 @register
-class SkyfixS(System):
+class SkyfixS(OneEncoder):
     """Square rings and the whole map, side by side, learned by InfoNCE between the views.
 
     The map of one shared backbone is pooled twice. SDPL's dense partition at three shifts, which
@@ -114,10 +112,6 @@ class SkyfixS(System):
         """Unit descriptors ``(N, D)`` of images ``(N, 3, H, W)``; all views share the network."""
         return _joined(*self.embeddings(images))
 
-    def feature_map(self, images: Tensor, view: View) -> Tensor:
-        """See ``System.feature_map``."""
-        return self.backbone(images)
-
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of the descriptors, of the whole and, on average, of each part."""
         satellite, other = paired(batch)
@@ -134,18 +128,6 @@ class SkyfixS(System):
             "parts": self.part_weight * torch.stack(each[1:]).mean(),
         }
         return {**terms, "total": sum_of(terms)}
-
-    def load_backbone(self, weights: str | Path) -> None:
-        """Fill the backbone (see ``layers.backbone.load_weights``)."""
-        load_weights(self.backbone, weights)
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """All that is not the backbone."""
-        return [
-            parameter
-            for name, parameter in self.named_parameters()
-            if not name.startswith("backbone.")
-        ]
 
     def _pooled_parts(self, feature_map: Tensor) -> Tensor:
         """The dense parts of a map, their shifts fused, ``(N, K, C)``."""
