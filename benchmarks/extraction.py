@@ -37,6 +37,7 @@ FILE_PX, BATCH = 512, 32
 LITE0 = "tf_efficientnet_lite0"
 CANDIDATES = (
     ("imagenet", {}),
+    ("skyfix_s", {}),
     ("instance", {"backbone": LITE0, "input_px": 256, "places": 701}),
     ("sdpl", {"backbone": LITE0, "input_px": 256, "places": 701}),
 )

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from skyfix.layers.polar import unrolled
@@ -19,10 +18,11 @@ def photo() -> Image.Image:
     return Image.fromarray(samples)
 
 
-def test_bicubic_is_pillows(photo: Image.Image) -> None:
-    found = prepared(photo, Preprocess((32, 48), *PLAIN))
+def test_bicubic_is_pillows_but_for_its_rounding(photo: Image.Image) -> None:
+    found = prepared(photo, Preprocess((32, 48), *PLAIN)).permute(1, 2, 0).numpy().astype(int)
     expected = np.array(photo.resize((48, 32), Image.Resampling.BICUBIC))
-    assert torch.equal(found.permute(1, 2, 0), torch.from_numpy(expected))
+    assert np.abs(found - expected).max() <= 1
+    assert (found != expected).mean() < 0.01
 
 
 def test_area_is_opencvs(photo: Image.Image) -> None:
