@@ -24,7 +24,6 @@ import cv2
 import numpy as np
 from timing import machine, publish, table
 
-from skyfix import systems
 from skyfix.geo.ground import distance_m
 from skyfix.world.sample import MAP_GSD_M, SampleSize, write_sample
 
@@ -39,8 +38,8 @@ SIZE = SampleSize(training_places=1, test_places=1, views=1, photos=1, map_m=500
 PREFACE = """Made by `python benchmarks/many_photos.py` ({machine}).
 
 `skyfix locate` as a process over a folder of {photos} photos of 1600 x 1200 px, cut from a map of
-500 m and told with their poses, {registered} registration; system `imagenet` at 64 px, tiles of
-80 m at 40 m. One of the photos is cut short. Memory is resident, the peak since the mark before.
+500 m and told with their poses, {registered} registration; system `skyfix_s`, tiles of 80 m
+at 40 m. One of the photos is cut short. Memory is resident, the peak since the mark before.
 """
 
 
@@ -54,10 +53,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         truth = make_photos(work, arguments.photos)
-        systems.save(systems.create("imagenet", input_px=64), work / "system")
         subprocess.run(
             [sys.executable, "-m", "skyfix", "gallery", "build", str(work / "sample" / "map.tif"),
-             "--out", str(work / "gallery"), "--system", str(work / "system"), "--tile-m", "80",
+             "--out", str(work / "gallery"), "--tile-m", "80",
              "--stride-m", "40"], check=True)  # fmt: skip
         more = ["--no-register"] if arguments.no_register else []
         code, samples, seconds = watched(work, arguments.photos, more)

@@ -11,7 +11,7 @@ are there already are kept.
 import argparse
 import csv
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,7 @@ from skyfix.datasets.grounds import (
     SOURCE_COLUMNS,
     SOURCE_TABLE,
 )
-from skyfix.files import write_text
-from skyfix.geo.camera import Pose
+from skyfix.files import write_csv
 
 SHARED = Path(os.environ.get("SKYFIX_SHARED", Path(__file__).parents[2] / "shared"))
 SEED = 0
@@ -80,7 +79,7 @@ def university(out: Path) -> None:
             pixels = np.rot90(np.asarray(Image.open(photo).convert("RGB")), turns)
             Image.fromarray(np.ascontiguousarray(pixels)).save(out / file, quality=95)
             rows.append([satellite, file, place, place, 1])
-    _write(out / PAIR_TABLE, PAIR_COLUMNS, rows)
+    write_csv(out / PAIR_TABLE, PAIR_COLUMNS, rows)
 
 
 def scenes(out: Path) -> None:
@@ -91,7 +90,7 @@ def scenes(out: Path) -> None:
             side = min(image.size)
             image.convert("RGB").save(out / path.name, quality=QUALITY)
         rows.append([path.name, "", round(0.5 * side), round(0.85 * side)])
-    _write(out / GROUND_TABLE, GROUND_COLUMNS, rows)
+    write_csv(out / GROUND_TABLE, GROUND_COLUMNS, rows)
 
 
 def maps(out: Path) -> None:
@@ -107,20 +106,21 @@ def maps(out: Path) -> None:
     uav, ign = (_map(data / "brusque_pair" / f"{name}_ortho.tif", 0.2, out, crop=0.15)
                 for name in ("uav", "ign"))  # fmt: skip
     rows += [[ign, uav, *sides], [uav, ign, *sides]]
-    _write(out / GROUND_TABLE, GROUND_COLUMNS, rows)
+    write_csv(out / GROUND_TABLE, GROUND_COLUMNS, rows)
 
 
 def towns(out: Path, count: int, workers: int) -> None:
     """Pairs rendered from made-up towns: true parallax of buildings and trees."""
     with ProcessPoolExecutor(workers) as pool:
         rows = [row for town in pool.map(partial(town_pairs, out), range(count)) for row in town]
-    _write(out / PAIR_TABLE, PAIR_COLUMNS, rows)
+    write_csv(out / PAIR_TABLE, PAIR_COLUMNS, rows)
 
 
 def town_pairs(out: Path, number: int) -> Rows:
     """Render the places of one town."""
     from skyfix.world.flights import look_at
     from skyfix.world.scenery import MARGIN_M, Scenery
+    from skyfix.world.waypoints import any_pose
 
     cv2.setNumThreads(1)
     rng = np.random.default_rng((SEED, number))
@@ -136,20 +136,11 @@ def town_pairs(out: Path, number: int) -> Rows:
         tile.save(out / f"{name}.jpg", quality=QUALITY)
         for view in range(TOWN_VIEWS):
             near = rng.uniform(-0.12, 0.12, 2) * tile_m
-            shot = look_at(scenery.town, x_m + near[0], y_m + near[1], _pose(rng, tile_m))
+            shot = look_at(scenery.town, x_m + near[0], y_m + near[1], any_pose(rng, tile_m))
             file = f"{name}_drone_{view}.jpg"
             scenery.photo(shot, (TOWN_PX, TOWN_PX), rng).save(out / file, quality=QUALITY)
             rows.append([f"{name}.jpg", file, name, f"{number:03d}", 0])
     return rows
-
-
-def _pose(rng: np.random.Generator, tile_m: float) -> Pose:
-    hfov_deg = rng.uniform(50, 75)
-    pitch_deg = -rng.uniform(max(35.0, hfov_deg / 2 + 8), 90)
-    slant_m = tile_m * np.exp(rng.uniform(np.log(0.7), np.log(1.7)))
-    slant_m /= 2 * np.tan(np.radians(hfov_deg) / 2)
-    altitude_m = max(40.0, slant_m * np.sin(np.radians(-pitch_deg)))
-    return Pose(float(rng.uniform(0, 360)), float(pitch_deg), float(altitude_m), float(hfov_deg))
 
 
 def _map(path: Path, gsd_m: float, out: Path, crop: float = 0.0) -> str:
@@ -171,11 +162,6 @@ def _copied(path: Path, out: Path, stem: str) -> str:
     return name
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [",".join(map(str, row)) for row in [header, *rows]]
-    write_text(path, "\n".join(lines) + "\n")
-
-
 def main() -> None:
     """Write what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -195,7 +181,7 @@ def main() -> None:
             source.mkdir(parents=True, exist_ok=True)
             make(source)
             print(f"{folder} is ready", flush=True)
-    _write(arguments.out / SOURCE_TABLE, SOURCE_COLUMNS, SOURCES)
+    write_csv(arguments.out / SOURCE_TABLE, SOURCE_COLUMNS, SOURCES)
 
 
 if __name__ == "__main__":

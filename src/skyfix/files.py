@@ -1,10 +1,12 @@
 """Writing files so that a crash leaves either the old content or the new, never half."""
 
 import contextlib
+import csv
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,13 @@ def write_text(path: Path | str, text: str) -> None:
     with atomic_path(path) as temporary:
         # A file name that is no UTF-8 comes as lone surrogates, which are written as \udcff.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table atomically, commas between the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_text(path, text.getvalue())
 
 
 def write_json(path: Path | str, value: Any) -> None:

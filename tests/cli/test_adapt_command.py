@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from rasters import texture, write_map
@@ -70,6 +71,25 @@ def test_the_last_layers_learn_the_map_and_the_first_stay(
     told = systems.training_of(tmp_path / "run")
     assert (told["map"], told["steps"]) == ("map.tif", 3)
     assert systems.load(tmp_path / "run").preprocess["drone"].input_px == (128, 128)
+
+
+def test_heights_give_rendered_views_to_learn_from(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    map_path = write_map(tmp_path / "map.tif", texture(400, 300))
+    heights = (20 * (texture(400, 300, bands=1, seed=1) > 150)).astype(np.float32)
+    dsm = write_map(tmp_path / "dsm.tif", heights)
+    adapt(map_path, tmp_path / "flat", tiny)
+    adapt(map_path, tmp_path / "run", tiny, "--dsm", str(dsm))
+    assert systems.training_of(tmp_path / "run")["dsm"] == "dsm.tif"
+    flat, raised = (load_file(tmp_path / f / "model.safetensors") for f in ("flat", "run"))
+    assert not torch.equal(flat["part_heads"], raised["part_heads"])
+    elsewhere = write_map(tmp_path / "elsewhere.tif", heights, origin=(600_000.0, 5_000_000.0))
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        adapt(map_path, tmp_path / "out", tiny, "--dsm", str(elsewhere))
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "elsewhere.tif" in line
 
 
 @pytest.mark.full

@@ -20,6 +20,7 @@ def adapt(
     map_path: Annotated[Path, Parameter(name="--map")],
     tile_m: float,
     out: Path,
+    dsm: Path | None = None,
     system: str = "skyfix_s",
     steps: AtLeastOne = 60,
     batch_size: Pairs = 32,
@@ -31,6 +32,7 @@ def adapt(
     Tiles of the map are compared with views of themselves: turned, aslant, in another season,
     light and camera. Afterwards build the gallery with it: `skyfix gallery build my.tif --system
     runs/mine ...`. The recall that is shown is that of made views; real photos can tell more.
+    With heights of the ground half of the views are rendered, with walls and trees that stand up.
 
     Example: `skyfix adapt --map my.tif --tile-m 100 --out runs/mine`
 
@@ -42,6 +44,9 @@ def adapt(
         Side of the gallery's tiles in metres on the ground.
     out
         New or empty folder for the checkpoint.
+    dsm
+        GeoTIFF of heights in metres that covers the map, which must then be a GeoTIFF in a
+        projected coordinate system.
     system
         Checkpoint folder of a system that is trained by pairs, or skyfix_s.
     steps
@@ -64,11 +69,12 @@ def adapt(
     adapted = systems.load(system)
     input_px = adapted.preprocess["satellite"].input_px[0]
     with tempfile.TemporaryDirectory() as folder:
-        grounds = map_grounds(map_path, Path(folder), tile_m, input_px, batch_size)
+        grounds = map_grounds(map_path, Path(folder), tile_m, input_px, batch_size, dsm, seed)
         result = run(adapted, grounds, steps, batch_size, seed, device)
     provenance = {
         "adapted from": system,
         "map": map_path.name,
+        "dsm": dsm.name if dsm else None,
         "tile_m": tile_m,
         "steps": steps,
         "batch_size": batch_size,

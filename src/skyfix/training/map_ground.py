@@ -14,8 +14,9 @@ from skyfix.datasets.grounds import (
     Grounds,
 )
 from skyfix.errors import SkyfixError
-from skyfix.files import write_text
+from skyfix.files import write_csv
 from skyfix.geo.maps import Map, open_map
+from skyfix.training.rendered_pairs import render_pairs
 
 TILE_SIDES = (0.8, 1.25)
 """Sides of the tiles that are cut, in sides of a gallery's tile."""
@@ -29,7 +30,15 @@ _FILLED, _APART = 0.45, 0.4
 """Squares that are thrown on a plane at random leave about half of it free."""
 
 
-def map_grounds(path: Path, folder: Path, tile_m: float, input_px: int, batch_size: int) -> Grounds:
+def map_grounds(
+    path: Path,
+    folder: Path,
+    tile_m: float,
+    input_px: int,
+    batch_size: int,
+    dsm: Path | None = None,
+    seed: int = 0,
+) -> Grounds:
     """Write blocks of a map as training ground and open it.
 
     Blocks lie beside each other over the whole map; those with gaps or without features are left
@@ -41,9 +50,11 @@ def map_grounds(path: Path, folder: Path, tile_m: float, input_px: int, batch_si
         tile_m: side of a gallery's tile, ground metres.
         input_px: side of the network's input.
         batch_size: pairs that must find room.
+        dsm: heights of a projected GeoTIFF map: half of a batch is then rendered pairs.
+        seed: decides what is rendered.
 
     Raises:
-        RasterError: an unfit map.
+        RasterError: an unfit map or height model.
         SkyfixError: too little ground for a batch, or a tile size that is no length.
     """
     if not 0 < tile_m < math.inf:
@@ -68,8 +79,13 @@ def map_grounds(path: Path, folder: Path, tile_m: float, input_px: int, batch_si
             f"batch takes {batch_size}. Use a larger map, smaller tiles or a smaller batch."
         )
     together = max(_TOGETHER, math.ceil(2 * batch_size / len(rows)))
-    _write(blocks / GROUND_TABLE, GROUND_COLUMNS, rows)
-    _write(folder / SOURCE_TABLE, SOURCE_COLUMNS, [["map", 1, together]])
+    write_csv(blocks / GROUND_TABLE, GROUND_COLUMNS, rows)
+    sources: list[list[object]] = [["map", 1, together]]
+    if dsm is not None:
+        least = math.ceil(batch_size / 2)
+        render_pairs(path, dsm, folder / "rendered", tile_m, input_px, least, seed)
+        sources = [["map", 0.5, together], ["rendered", 0.5, least]]
+    write_csv(folder / SOURCE_TABLE, SOURCE_COLUMNS, sources)
     return Grounds(folder)
 
 
@@ -113,8 +129,3 @@ def _block(
 def _room(side_px: int, tile_px: int) -> int:
     """About how many tiles of one block show different ground."""
     return int(_FILLED * max(0.0, side_px / tile_px - 1 + _APART) ** 2 / _APART**2)
-
-
-def _write(path: Path, header: tuple[str, ...], rows: list[list]) -> None:
-    lines = [",".join(header), *(",".join(map(str, row)) for row in rows)]
-    write_text(path, "\n".join(lines) + "\n")

@@ -97,6 +97,16 @@ def nadir(place: Place, altitude_m: float, heading_deg: float, hfov_deg: float) 
     return look_at(place, Pose(heading_deg, -90.0, altitude_m, hfov_deg))
 
 
+def any_pose(rng: np.random.Generator, width_m: float) -> Pose:
+    """A pose from nadir to oblique whose photo shows some 0.7 to 1.7 times ``width_m`` across."""
+    hfov_deg = rng.uniform(50, 75)
+    pitch_deg = -rng.uniform(max(35.0, hfov_deg / 2 + 8), 90)
+    slant_m = width_m * np.exp(rng.uniform(np.log(0.7), np.log(1.7)))
+    slant_m /= 2 * np.tan(np.radians(hfov_deg) / 2)
+    altitude_m = max(40.0, slant_m * np.sin(np.radians(-pitch_deg)))
+    return Pose(float(rng.uniform(0, 360)), float(pitch_deg), float(altitude_m), float(hfov_deg))
+
+
 def cruise(
     places: list[Place],
     altitude_m: float,
