@@ -33,7 +33,7 @@ COLUMNS: dict[str, Callable[[TrackStep], Fix]] = {
     "smoother": lambda step: step.best,
 }
 PREFACE = """Made by `python benchmarks/track_real.py`, which runs `skyfix track` with the system
-`imagenet` ({machine}).
+`skyfix_s` ({machine}).
 
 The oblique flight (Ariel), one frame a second, over 200-m tiles at 50 m, with registration and the
 recorded poses; the errors are those of the ground point at the centre of the frame. `clip.mp4` is
@@ -59,7 +59,7 @@ def main() -> None:
     folder = SHARED / "data" / "ariel"
     flight = folder / "flights" / "v17"
     gallery = arguments.work / "ariel"
-    skyfix("gallery", "build", folder / "map.tif", "--out", gallery, "--system", "imagenet",
+    skyfix("gallery", "build", folder / "map.tif", "--out", gallery,
            "--tile-m", "200", "--stride-m", "50")  # fmt: skip
     rows = read_table(flight / "frames.csv")
     of_file = {row["file"]: row for row in rows}

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.pairs import pair_masks
 
 
@@ -22,6 +23,7 @@ def circle(features: Tensor, places: Tensor, margin: float = 0.25, scale: float 
         features: ``(N, D)``, compared by cosine.
         places: ``(N,)`` class indices.
     """
+    features, places = everywhere(features, places)
     unit = F.normalize(features)
     similarity = unit @ unit.T
     positives, negatives = (similarity[mask.triu(1)] for mask in pair_masks(places))

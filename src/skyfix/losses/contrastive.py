@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.losses.distances import unit_distances
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.pairs import pair_masks
 from skyfix.losses.reduction import Reduction, mean_of_positive, reduced
 
@@ -33,6 +34,7 @@ def contrastive(
         features: ``(N, D)``; d is the distance of the rows scaled to unit length.
         places: ``(N,)`` class indices.
     """
+    features, places = everywhere(features, places)
     distance = unit_distances(features)
     positives, negatives = pair_masks(places)
     pull = F.relu(distance - positive_margin)[positives]

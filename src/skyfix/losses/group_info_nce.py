@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.errors import SkyfixError
+from skyfix.losses.everywhere import everywhere
 
 
 def group_info_nce(
@@ -36,6 +37,7 @@ def group_info_nce(
     Raises:
         SkyfixError: rows that do not divide into groups.
     """
+    first, second = everywhere(first, second)
     count = first.shape[0]
     if group < 1 or count % group:
         raise SkyfixError(f"{count} images do not divide into groups of {group}.")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skyfix.errors import SkyfixError
+from skyfix.losses.everywhere import everywhere
 
 # The lowest cosine: an anchor without any negative acts as if its negative were opposite to it.
 _NO_NEGATIVE = -1.0
@@ -29,6 +30,8 @@ def hardest_similarities(
     Raises:
         SkyfixError: candidates that do not divide among the anchors.
     """
+    anchors, places = everywhere(anchors, places)
+    (candidates,) = everywhere(candidates)
     count = anchors.shape[0]
     if candidates.shape[0] % count:
         raise SkyfixError(

@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
+from skyfix.losses.everywhere import everywhere
+
 
 def info_nce(
     first: Tensor, second: Tensor, scale: Tensor | float, smoothing: Tensor | float = 0.1
@@ -17,6 +19,9 @@ def info_nce(
         scale: 1 / temperature.
         smoothing: label smoothing, one value or ``(B,)`` values, one per pair.
     """
+    first, second = everywhere(first, second)
+    if isinstance(smoothing, Tensor) and smoothing.ndim:
+        (smoothing,) = everywhere(smoothing)
     logits = scale * F.normalize(first) @ F.normalize(second).T
     return (_cross_entropy(logits, smoothing) + _cross_entropy(logits.T, smoothing)) / 2
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.losses.distances import unit_distances
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.pairs import pair_masks
 
 
@@ -20,6 +21,7 @@ def lifted_structure(
         features: ``(N, D)``; d is the distance of the rows scaled to unit length.
         places: ``(N,)`` class indices.
     """
+    features, places = everywhere(features, places)
     distance = unit_distances(features)
     positives, negatives = pair_masks(places)
     pull = _log_sum_exp(distance - positive_margin, positives)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.losses.distances import triplet_gaps
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.pairs import pair_masks
 from skyfix.losses.reduction import mean_of_positive
 
@@ -56,5 +57,6 @@ def mined_soft_margin(features: Tensor, places: Tensor, alpha: float = 10.0) -> 
 
 def _triplets(features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
     """d_ap - d_an for all (a, p, n), and which of them are triplets of mined pairs."""
+    features, places = everywhere(features, places)
     positives, negatives = informative_pairs(features, places)
     return triplet_gaps(features), positives[:, :, None] & negatives[:, None, :]

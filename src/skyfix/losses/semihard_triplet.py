@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from skyfix.losses.distances import triplet_gaps
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.pairs import pair_masks
 from skyfix.losses.reduction import mean_of_positive
 
@@ -17,6 +18,7 @@ def semihard_triplet(features: Tensor, places: Tensor, margin: float = 0.2) -> T
         features: ``(N, D)``; d is the distance of the rows scaled to unit length.
         places: ``(N,)`` class indices.
     """
+    features, places = everywhere(features, places)
     gaps = triplet_gaps(features)
     positives, negatives = pair_masks(places)
     semihard = positives[:, :, None] & negatives[:, None, :] & (gaps < 0)

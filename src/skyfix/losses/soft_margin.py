@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skyfix.errors import SkyfixError
+from skyfix.losses.everywhere import everywhere
 from skyfix.losses.reduction import Reduction, reduced
 
 
@@ -50,6 +51,7 @@ def weighted_soft_margin(
     Raises:
         SkyfixError: rows that do not pair up, a single row, or ``hardest`` beyond the batch.
     """
+    satellite, ground = everywhere(satellite, ground)
     count = satellite.shape[0]
     if satellite.shape != ground.shape or count < 2:
         raise SkyfixError(

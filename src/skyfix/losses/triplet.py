@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from skyfix.losses.everywhere import everywhere
+
 _LENGTH_EPS = 1e-6
 _SQUARED_FLOOR = 1e-6
 
@@ -31,6 +33,8 @@ def cross_view_triplet(
         first_places, second_places: ``(N,)`` and ``(M,)`` class indices.
         hard_factor: makes pairs harder still: d_ap (1 + f), d_an (1 - f).
     """
+    first, first_places = everywhere(first, first_places)
+    second, second_places = everywhere(second, second_places)
     distance = _distances(first, second)
     same_place = first_places[:, None] == second_places
     gaps, counted = _hardest_gaps(distance, same_place, hard_factor)
@@ -46,6 +50,7 @@ def batch_hard_triplet(features: Tensor, places: Tensor, margin: float = 0.3) ->
         features: ``(..., N, D)``; both pairs may be of the anchor's own view.
         places: ``(N,)`` class indices.
     """
+    features, places = everywhere(features, places)
     gaps, counted = _hardest_gaps(_distances(features, features), places[:, None] == places)
     return _mean(F.relu(gaps + margin), counted)
 
@@ -58,12 +63,14 @@ def weighted_soft_triplet(features: Tensor, places: Tensor, alpha: float = 3.0) 
         places: ``(N,)`` class indices.
         alpha: weight; 1 is the plain soft margin.
     """
+    features, places = everywhere(features, places)
     gaps, counted = _hardest_gaps(_distances(features, features), places[:, None] == places)
     return _mean(F.softplus(alpha * gaps), counted)
 
 
 def mean_negative_triplet(features: Tensor, places: Tensor, margin: float = 0.3) -> Tensor:
     """Like ``batch_hard_triplet`` with the mean distance of all negatives (DenseUAV's option)."""
+    features, places = everywhere(features, places)
     distance = _distances(features, features)
     same_place = places[:, None] == places
     farthest = distance.masked_fill(~same_place, -torch.inf).max(dim=-1).values
