@@ -62,6 +62,10 @@ class Whole(SkyfixS):
 
     name = "skyfix_s_whole"
 
+    def __init__(self, backbone: str = "tf_efficientnet_lite0", input_px: int = INPUT_PX) -> None:
+        super().__init__(backbone, input_px)
+        self.descriptor_dim = self.whole_norm.num_features
+
     def embed(self, images: Tensor, view: View) -> Tensor:
         """See ``System.embed``."""
         return F.normalize(self.embeddings(images)[1])
