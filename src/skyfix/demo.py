@@ -45,8 +45,9 @@ class Answers:
 
     def tile_errors_m(self) -> np.ndarray:
         """(N,) metres from the truth to the centre of the best tile; infinite where none is."""
-        best = [fix.candidates[0] if fix.candidates else None for fix in self.fixes]
-        return _errors_m([one and (one.lon, one.lat) for one in best], self.truths)
+        best = [fix.candidates[:1] for fix in self.fixes]
+        return _errors_m([(tile[0].lon, tile[0].lat) if tile else None for tile in best],
+                         self.truths)  # fmt: skip
 
     def errors_m(self) -> np.ndarray:
         """(N,) metres from the truth to the fix; infinite where not located."""
@@ -189,9 +190,9 @@ def _page(
             f"right: within {TILE_M:.0f} m, a tile's side, of the truth; m: median error.",
             "tile: the best one, sure or not. fix: given only where it is sure enough (located). "
             "chance: tiles drawn at random.",
-            "A photo alone is seldom sure of its best tile, though it is right. With pose (heading, "
-            "pitch, height, field of view; of photos from EXIF and XMP, of the video from its "
-            "subtitles, but no position) it is registered to the map.",
+            "Of a photo alone only the tiles are compared. With its pose (heading, pitch, height, "
+            "field of view; from EXIF and XMP, or from the video's subtitles; no position) it is "
+            "registered to the map.",
             "Beside this page lie map pages to look around in, and the fixes as JSON: "
             + ", ".join(f"{one.files}.html, {one.files}.json" for one in answers) + ".",
         ]

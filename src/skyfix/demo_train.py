@@ -80,7 +80,9 @@ class _Photos:
 def run_training_demo(
     out: Path | str, steps: int = 120, size: SampleSize | None = None
 ) -> TrainingResult:
-    """Train on one made-up town and locate photos over another; work that is already done in ``out`` is not done again.
+    """Train on one made-up town and locate photos over another.
+
+    Work that is already done in ``out`` is not done again.
 
     Args:
         out: folder for sample, run, galleries and report.
