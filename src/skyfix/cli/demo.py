@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich import print as show
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from skyfix.cli.numbers import AtLeastOne
 from skyfix.errors import SkyfixError
@@ -50,7 +50,7 @@ def _train(out: Path, steps: int) -> None:
 
 
 def _show(title: str, header: tuple[str, ...], rows: Iterable[list[str]]) -> None:
-    table = Table(header[0], title=title)
+    table = Table(Column(header[0], no_wrap=True), title=title)
     for name in header[1:]:
         table.add_column(name, justify="right")
     for row in rows:
