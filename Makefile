@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo demo-train test test-fast lint bench clean
 
 demo: $(STAMP)
 	$(BIN)/skyfix demo --out demo
+
+demo-train: $(STAMP)
+	$(BIN)/skyfix demo --train --out demo/train
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

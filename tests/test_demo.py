@@ -1,33 +1,68 @@
-"""The demo, whole but tiny."""
+"""The demo as a user runs it, on the whole sample."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 
-from skyfix.demo import run_demo
-from skyfix.world.sample import SampleSize
+from skyfix.cli import main
+from skyfix.geo.ground import distance_m
+from skyfix.world import sample_folder
 
-TINY = SampleSize(
-    training_places=9,
-    test_places=4,
-    views=1,
-    photos=4,
-    map_m=600.0,
-    view_px=96,
-    photo_px=(160, 120),
-    gsd_m=1.0,
-)
+TILE_M = 120.0
+
+
+def truth() -> dict[str, tuple[float, float]]:
+    """(lon, lat) of the ground at the centre of every photo, by its name."""
+    with (sample_folder() / "truth.csv").open(newline="") as stream:
+        return {
+            Path(row["file"]).name: (float(row["ground_lon"]), float(row["ground_lat"]))
+            for row in csv.DictReader(stream)
+            if row["file"]
+        }
 
 
 @pytest.mark.slow
-def test_the_demo_runs_from_nothing_to_a_report(tmp_path: Path) -> None:
-    result = run_demo(tmp_path, steps=2, size=TINY)
-    assert [row.name for row in result.rows] == ["chance", "ImageNet features", "SDPL"]
-    chance, features, _ = result.rows
-    assert chance.median_m > 50
-    assert 0 <= features.recall_1 <= 100
-    report = result.report.read_text()
-    assert report.count("<img") >= 3
-    assert "SDPL" in report
-    again = run_demo(tmp_path, steps=2, size=TINY)
-    assert again.rows == result.rows
+@pytest.mark.timeout(1200)
+def test_the_sample_is_located_within_a_tile(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["demo", "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    for name in ("chance", "photo alone", "photo + pose", "video + pose", "report.html"):
+        assert name in shown.replace("\n", ""), name
+
+    places = truth()
+    alone = json.loads((tmp_path / "photos_alone.json").read_text())
+    posed = json.loads((tmp_path / "photos_with_pose.json").read_text())
+    assert len(alone) == len(posed) == len(places) == 60
+    tiles_m = [
+        distance_m(fix["candidates"][0]["lon"], fix["candidates"][0]["lat"],
+                   *places[Path(fix["photo"]).name])
+        for fix in alone
+    ]  # fmt: skip
+    assert sum(away <= TILE_M for away in tiles_m) > 54
+    fixes_m = [
+        distance_m(fix["lon"], fix["lat"], *places[Path(fix["photo"]).name])
+        for fix in posed
+        if fix["located"]
+    ]
+    assert sum(away <= TILE_M for away in fixes_m) > 54
+    assert sorted(fixes_m)[len(fixes_m) // 2] < 2.0
+
+    flight = json.loads((tmp_path / "flight.json").read_text())
+    assert len(flight) == 30
+    assert sum(fix["located"] for fix in flight) > 27
+    for page in ("photos_alone", "photos_with_pose", "flight"):
+        assert "data:image" in (tmp_path / f"{page}.html").read_text()
+    assert (tmp_path / "report.html").read_text().count("<img") == 8
+
+
+def test_steps_without_training_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["demo", "--out", str(tmp_path), "--steps", "3"])
+    assert exit_info.value.code == 2
+    assert "--train" in capsys.readouterr().err

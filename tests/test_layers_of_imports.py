@@ -21,7 +21,7 @@ FLOORS = (
     ("evaluation", "gallery"),
     ("training", "localize"),
     ("outputs",),
-    ("demo", "reproduce"),
+    ("demo", "demo_train", "reproduce"),
     ("cli",),
     ("__main__",),
 )

@@ -28,7 +28,7 @@ _OPTIONAL = {
     "shapely": "geo",
 }
 _COMMANDS = {
-    "demo": "Run the whole path on a made-up town.",
+    "demo": "Run the whole path on the shipped sample.",
     "train": "Train a system and write its checkpoint folder.",
     "adapt": "Fine-tune a trained system to your own map.",
     "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
