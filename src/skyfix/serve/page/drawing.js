@@ -54,7 +54,7 @@ export function features(shown) {
   }
   if (on.track) made.push(...wayOf(shown.track, shown.at));
   if (fix?.located) made.push(...groundOf(fix, on));
-  if (shown.tile?.corners && on.candidates) made.push(feature("tile", "LineString", closed(shown.tile.corners)));
+  if (shown.tile?.corners?.length && on.candidates) made.push(feature("tile", "LineString", closed(shown.tile.corners)));
   return { type: "FeatureCollection", features: made };
 }
 

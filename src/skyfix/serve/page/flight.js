@@ -1,29 +1,27 @@
 // A flight: its run on the service, its time line and its error against telemetry.
 import { byId, clock, element, metres, plural } from "./element.js";
 import { errorOf } from "./shown.js";
-import { Refusal, events, startTrack, stopTrack, track } from "./service.js";
+import { Refusal, eventsOf, startTrack, stopTrack, track } from "./service.js";
 
 const GROWN = 0.05;
 let timer = 0;
 
 // Run a flight to its end; `onChange` is called whenever it has changed.
 export async function fly(flight, values, onChange) {
-  Object.assign(flight, { state: "working", fixes: [], at: 0, problem: "" });
+  Object.assign(flight, { state: "working", fixes: [], at: 0, problem: "", notes: [] });
   onChange();
   try {
-    const started = await startTrack(values);
-    flight.id = started.id;
-    for await (const { name, data } of events(started.events)) {
-      if (name === "fix") follow(flight, data);
-      else if (name === "problem") throw new Refusal(data.detail ?? data.title ?? String(data));
-      else if (name === "done") break;
+    flight.id = (await startTrack(values)).id;
+    for await (const { name, data } of eventsOf(flight.id)) {
+      if (name !== "fix") break;
+      follow(flight, data);
       onChange();
     }
     const ended = await track(flight.id);
     if (ended.status === "running") throw new Refusal("The connection to the service broke off.");
-    flight.fixes = ended.fixes;
-    flight.at = Math.min(flight.at, Math.max(0, flight.fixes.length - 1));
-    flight.state = ended.status === "done" ? "done" : "stopped";
+    if (ended.status === "failed") throw new Refusal(ended.notes.join(" "));
+    Object.assign(flight, { fixes: ended.fixes, notes: ended.notes, state: ended.status,
+      at: Math.max(0, Math.min(flight.at, ended.fixes.length - 1)) });
   } catch (refusal) {
     flight.state = "failed";
     flight.problem = refusal.message;

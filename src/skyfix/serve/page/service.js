@@ -98,8 +98,8 @@ export async function exported(fixes, format) {
 }
 
 // Server-sent events as {name, data}. EventSource cannot send a key.
-export async function* events(path) {
-  const response = await call(path, { headers: { Accept: "text/event-stream" } });
+export async function* eventsOf(id) {
+  const response = await call(`v1/tracks/${encodeURIComponent(id)}/events`, { headers: { Accept: "text/event-stream" } });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

@@ -15,6 +15,7 @@ export function describe(entry, fix, rank, onTile) {
   element("h2", {}, panel, title(entry, fix));
   if (entry.problem) element("p", { class: "why" }, panel, entry.problem);
   if (fix && !fix.located) element("p", { class: "why" }, panel, `Not located. ${fix.reason}`);
+  for (const note of entry.notes ?? []) element("p", { class: "why" }, panel, note);
   const pair = element("div", { class: "pair" }, panel);
   drawPhoto(entry, fix, pair);
   if (!fix) return;
@@ -61,7 +62,7 @@ function drawTile(fix, rank, pair) {
   const one = fix.candidates[rank];
   const figure = element("figure", {}, pair), frame = element("div", { class: "framed" }, figure);
   drawThumbnail(fix, one, frame, `Tile ${rank + 1}`);
-  const framed = one.corners ? drawFrame(fix, one, rank, frame) : "";
+  const framed = one.corners?.length ? drawFrame(fix, one, rank, frame) : "";
   element("figcaption", {}, figure, `Tile ${rank + 1}, ${deviations(one.score)}${framed}`);
 }
 
