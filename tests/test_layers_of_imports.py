@@ -21,7 +21,7 @@ FLOORS = (
     ("evaluation", "gallery"),
     ("training", "localize"),
     ("outputs",),
-    ("demo", "reproduce"),
+    ("serve", "demo", "reproduce"),
     ("cli",),
     ("__main__",),
 )
