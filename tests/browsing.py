@@ -117,7 +117,7 @@ def started_service(gallery: Path, log: Path) -> Iterator[str]:
 
 
 def _wait_for(address: str, process: "subprocess.Popen[str]", log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         try:
@@ -125,4 +125,4 @@ def _wait_for(address: str, process: "subprocess.Popen[str]", log: Path) -> None
                 return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError(f"not ready after a minute: {log.read_text()}")
+    raise AssertionError(f"not ready in three minutes: {log.read_text()}")

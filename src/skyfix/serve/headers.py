@@ -9,14 +9,15 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' blob: data:",
+        "media-src 'self' blob:",
         "connect-src 'self'",
-        "worker-src 'self' blob:",
+        "worker-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""Of contents: no inline script or style; workers from blobs are MapLibre's."""
+"""Of contents: no inline script or style; pictures and videos from blobs are the user's own."""
 
 _HEADERS = {
     "Content-Security-Policy": POLICY,
