@@ -26,7 +26,7 @@ _SWITCHES = [
 OVERLAPS = """() => {
   const shown = (one) => one.checkVisibility() && one.getBoundingClientRect().width > 0;
   const inside = (one) => !one.closest("#map") && !one.closest(".maplibregl-map");
-  const wanted = "button, input, select, summary, output, label, h1, h2, h3, p, dt, dd, canvas, img";
+  const wanted = "button, input, select, summary, output, label, h1, h2, h3, p, dt, dd, img";
   const all = [...document.querySelectorAll(wanted)].filter((one) => shown(one) && inside(one)
     && !(one.closest(".button") && one.matches("input")));
   const found = [];
@@ -36,7 +36,7 @@ OVERLAPS = """() => {
       const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (wide > 1 && high > 1) found.push(`${one.outerHTML.slice(0, 80)} / ${other.outerHTML.slice(0, 80)}`);
+      if (wide > 1 && high > 1) found.push([one.outerHTML.slice(0, 80), other.outerHTML.slice(0, 80)]);
     }
   });
   return found;
@@ -52,7 +52,8 @@ FAINT = """() => {
     brush.fillRect(0, 0, 1, 1);
     return [...brush.getImageData(0, 0, 1, 1).data];
   };
-  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const light = ([r, g, b]) =>
+    0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const behind = (one) => {
     for (let up = one; up; up = up.parentElement) {
       const colour = rgba(getComputedStyle(up).backgroundColor);
