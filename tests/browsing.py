@@ -36,7 +36,7 @@ OVERLAPS = """() => {
       const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (wide > 1 && high > 1) found.push([one.outerHTML.slice(0, 80), other.outerHTML.slice(0, 80)]);
+      if (wide > 1 && high > 1) found.push([one, other].map((each) => each.outerHTML.slice(0, 80)));
     }
   });
   return found;
