@@ -3,6 +3,8 @@
 import io
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -11,6 +13,7 @@ import pytest
 from conftest import FIELDS
 from PIL import Image
 from scene import GSD_M, Scene
+from service_process import Running
 
 from skyfix.gallery import Gallery
 from skyfix.geo.crs import MERCATOR_PERIOD_M
@@ -112,7 +115,7 @@ def test_corners_are_half_a_tile_from_the_centre(
     half = gallery.tile_m / 2
     expected = offset(best[0]["lon"], best[0]["lat"], [-half, half, half, -half],
                       [half, half, -half, -half])  # fmt: skip
-    assert np.array(best[0]["corners"]).T == pytest.approx(np.array(expected), abs=1e-7)
+    assert pytest.approx(np.array(expected), abs=1e-7) == np.array(best[0]["corners"]).T
 
 
 def test_similarity_has_its_best_cell_at_the_best_tile(client: httpx2.Client, photo: Path) -> None:
@@ -207,3 +210,15 @@ def test_every_answer_has_the_security_headers(client: httpx2.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "server" not in headers
+
+
+def test_example_client(service: Running, photo: Path) -> None:
+    program = Path(__file__).parents[2] / "examples" / "service_client.py"
+    command = [sys.executable, str(program), service.url, str(photo)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    names, fix = done.stdout.splitlines()
+    assert names == "Galleries: Our Scene"
+    assert len(fix.split()) == 2 or "confidence" in fix
+    missing = subprocess.run([*command[:3], str(program)], capture_output=True, text=True)
+    assert missing.returncode == 1 and missing.stderr.startswith("415: Not a photo")
