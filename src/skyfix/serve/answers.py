@@ -14,7 +14,7 @@ GALLERY = {
     "system": "skyfix_s",
     "tiles": 225,
     "tile_m": [100.0],
-    "bounds": [2.1088, 45.8887, 2.1191, 45.8959],
+    "bounds": [2.1106, 45.8899, 2.1210, 45.8972],
     "min_zoom": 11,
     "max_zoom": 18,
     "imagery": True,

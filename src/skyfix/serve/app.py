@@ -48,12 +48,13 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         # Uploads spill from memory into unnamed files of this folder.
-        tempfile.tempdir = str(settings.folder)
+        before, tempfile.tempdir = tempfile.tempdir, str(settings.folder)
         service = Service(settings, metrics)
         app.state.service, app.state.tracks = service, Tracks(service)
         _hear_of_the_end(service.closing)
         yield
         service.close()
+        tempfile.tempdir = before
 
     app = FastAPI(
         title="skyfix",

@@ -59,7 +59,7 @@ async def map_tile(
     id: Id,  # noqa: A002
     z: Annotated[int, Path(ge=0, le=24, examples=[17])],
     x: Annotated[int, Path(ge=0, lt=2**24, examples=[66305])],
-    y: Annotated[int, Path(ge=0, lt=2**24, examples=[46767])],
+    y: Annotated[int, Path(ge=0, lt=2**24, examples=[46686])],
 ) -> Response:
     """A tile of the gallery's imagery, 256 x 256 px, XYZ in web Mercator."""
     served = service.galleries.get(id)

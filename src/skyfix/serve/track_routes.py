@@ -123,11 +123,11 @@ async def _stream(service: Service, folder: TrackFolder) -> AsyncIterator[str]:
             yield _sent_event(event)
             if event[0] != "fix":
                 return
-        if found or quiet_s >= _ALIVE_S:
+        folder.ask()
+        quiet_s = 0.0 if found else quiet_s + _LOOK_S
+        if quiet_s >= _ALIVE_S:
             quiet_s = 0.0
-            folder.ask()
             yield ": alive\n\n"
-        quiet_s += _LOOK_S
         await asyncio.sleep(_LOOK_S)
 
 
