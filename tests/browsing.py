@@ -1,20 +1,12 @@
-"""A browser on the real service, and what is measured in its pages."""
+"""A browser without a screen, and what is measured in its pages."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-KEY = "a-key-for-the-page"
 # WebGL without a graphics card; Chromium's own sandbox cannot start in most containers.
 _SWITCHES = [
     "--no-sandbox",
@@ -91,39 +83,3 @@ def started_browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=executable, args=_SWITCHES)
         yield browser
         browser.close()
-
-
-@contextmanager
-def started_service(gallery: Path, log: Path) -> Iterator[str]:
-    """The address of a service of its own process that wants ``KEY``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "skyfix", "serve", "--gallery", str(gallery)]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "SKYFIX_API_KEY": KEY},
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(address, process, log)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_for(address: str, process: "subprocess.Popen[str]", log: Path) -> None:
-    end = time.monotonic() + 180
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"not ready in three minutes: {log.read_text()}")

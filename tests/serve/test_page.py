@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import FAINT, KEY, OVERLAPS, started_browser, started_service
+from browsing import FAINT, OVERLAPS, started_browser
 from PIL import Image, ImageChops
+from service_process import Running, free_port, wait_ready
 
 from skyfix.gallery import Gallery
 from skyfix.geo.ground import distance_m
@@ -24,6 +28,7 @@ from skyfix.world.scene import Scene
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 pytestmark = pytest.mark.slow
 
+KEY = "a-key-for-the-page"
 DESKTOP = {"width": 1360, "height": 850}
 PHONE = {"width": 390, "height": 844}
 FLIGHT = FlightSize(
@@ -69,8 +74,21 @@ def address(flown: Flown, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("served")
     gallery = folder / "town"
     Gallery.build(flown.folder / "map.tif", gallery, Embedder("skyfix_s"), 100.0, 50.0)
-    with started_service(gallery, folder / "log.txt") as started:
-        yield started
+    port, log = free_port(), folder / "service.log"
+    command = [sys.executable, "-m", "skyfix", "serve", "--gallery", str(gallery)]
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env=os.environ | {"SKYFIX_API_KEY": KEY},
+            stdout=stream,
+            stderr=stream,
+        )
+    running = Running(process, f"http://127.0.0.1:{port}", folder)
+    try:
+        wait_ready(running, log)
+        yield running.url
+    finally:
+        running.stop()
 
 
 @pytest.fixture
