@@ -282,15 +282,19 @@ def test_a_photo_of_nothing_is_not_located_and_says_why(open_page: Any, tmp_path
     assert page.locator("#ground").count() == 0
 
 
-def test_a_file_that_is_no_photo_is_refused_in_words(open_page: Any, tmp_path: Path) -> None:
+def test_what_is_dropped_but_is_no_photo_is_refused_in_words(open_page: Any) -> None:
     page = open_page()
-    text, other = tmp_path / "text.jpg", tmp_path / "notes.txt"
-    text.write_text("no photo")
-    other.write_text("nor this")
-    _add(page, text, other)
-    page.wait_for_selector("#shown .why")
-    assert "photo" in page.locator("#shown .why").inner_text()
-    assert page.locator("#alert").inner_text().startswith("1 file left out")
+    dropped = page.evaluate_handle(
+        """() => {
+          const carried = new DataTransfer();
+          for (const name of ["text.jpg", "notes.txt"]) carried.items.add(new File(["no"], name));
+          return carried;
+        }"""
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+    expect(page.locator("#shown .why")).to_contain_text("Send a JPEG, PNG, WebP or TIFF file.")
+    expect(_item(page, "text.jpg").locator(".reason")).to_contain_text("Send a JPEG")
+    expect(page.locator("#alert")).to_have_text(re.compile("^1 file left out"))
 
 
 def test_names_of_files_are_shown_as_text(open_page: Any, flown: Flown) -> None:
@@ -328,6 +332,11 @@ def test_a_flight_has_a_time_line(open_page: Any, flown: Flown) -> None:
     assert seen.evaluate("one => one.error") is None
     points = ET.fromstring(_saved(page, "gpx")).findall(".//{*}trkpt")
     assert len(points) == int(page.locator("#error").inner_text().split()[0])
+    page.fill("#every", "0.5")
+    page.click("#fly")
+    page.click("#stop")
+    expect(said).to_have_text(re.compile(r"frames?, stopped"), timeout=WAIT_MS)
+    assert 1 <= int(page.locator("#moment").get_attribute("max")) + 1 < 12
 
 
 def test_a_key_is_asked_for(open_page: Any, flown: Flown) -> None:
