@@ -311,7 +311,7 @@ def test_names_of_files_are_shown_as_text(open_page: Any, flown: Flown) -> None:
 def test_a_flight_has_a_time_line(open_page: Any, flown: Flown) -> None:
     page = open_page()
     _add(page, flown.folder / "flight.mp4", flown.folder / "flight.srt")
-    assert page.locator("#telemetry-name").inner_text() == "flight.srt"
+    expect(page.locator("#telemetry-name")).to_have_text("Goes with the video: flight.srt")
     page.fill("#every", "2")
     page.click("#fly")
     said = page.locator("#status")

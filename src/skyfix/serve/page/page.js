@@ -130,10 +130,15 @@ function choose(entry) {
   }
   byId("pose").hidden = entry?.kind !== "photo";
   byId("telemetry").value = "";
-  byId("telemetry-name").textContent = entry?.telemetry?.name ?? "";
+  nameTelemetry();
   if (entry?.kind === "photo") fillPose(entry.known);
   show();
   bringIntoView();
+}
+
+function nameTelemetry() {
+  const name = chosen?.telemetry?.name;
+  byId("telemetry-name").textContent = name ? `Goes with the video: ${name}` : "";
 }
 
 function changed(entry) {
@@ -261,7 +266,7 @@ byId("near-clear").addEventListener("click", () => {
 });
 byId("telemetry").addEventListener("change", () => {
   chosen.telemetry = byId("telemetry").files[0] ?? chosen.telemetry;
-  byId("telemetry-name").textContent = chosen.telemetry?.name ?? "";
+  nameTelemetry();
 });
 byId("moment").addEventListener("input", () => seek(Number(byId("moment").value)));
 byId("play").addEventListener("click", () => play(chosen, seek));
