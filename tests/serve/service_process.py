@@ -81,7 +81,12 @@ def serving(
 ) -> Iterator[Running]:
     """A service that is ready."""
     port = free_port()
-    settings = [str(folder), str(port), str(workers), repr(dict(limits or SMALL))]
+    settings = [
+        str(folder),
+        str(port),
+        str(workers),
+        repr(dict(SMALL if limits is None else limits)),
+    ]
     command = [sys.executable, "-c", _PROGRAM, *settings, *map(str, galleries)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     log = folder / "service.log"
