@@ -103,7 +103,7 @@ def serving(
 
 def wait_ready(running: Running, log: Path) -> None:
     """Until the service answers."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     with running.client() as client:
         while time.monotonic() < deadline:
             assert running.process.poll() is None, log.read_text()
