@@ -81,7 +81,12 @@ def serving(
 ) -> Iterator[Running]:
     """A service that is ready."""
     port = free_port()
-    settings = [str(folder), str(port), str(workers), repr(dict(limits or SMALL))]
+    settings = [
+        str(folder),
+        str(port),
+        str(workers),
+        repr(dict(SMALL if limits is None else limits)),
+    ]
     command = [sys.executable, "-c", _PROGRAM, *settings, *map(str, galleries)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     log = folder / "service.log"
@@ -98,7 +103,7 @@ def serving(
 
 def wait_ready(running: Running, log: Path) -> None:
     """Until the service answers."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     with running.client() as client:
         while time.monotonic() < deadline:
             assert running.process.poll() is None, log.read_text()

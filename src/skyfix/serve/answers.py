@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
 
 LonLat = tuple[float, float]
 Bounds = tuple[float, float, float, float]
 
-GALLERY = {
+GALLERY: JsonDict = {
     "id": "town",
     "name": "town",
     "system": "skyfix_s",
@@ -19,14 +20,14 @@ GALLERY = {
     "max_zoom": 18,
     "imagery": True,
 }
-POSE = {
+POSE: JsonDict = {
     "heading_deg": 182.75,
     "pitch_deg": -52.87,
     "roll_deg": 0.0,
     "altitude_m": 86.25,
     "field_of_view_deg": 63.44,
 }
-FIX = {
+FIX: JsonDict = {
     "photo": "photo_001.jpg",
     "located": True,
     "lon": 2.114208,

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import shutil
+import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +47,7 @@ def run(settings: Settings, port: int) -> None:
     """
     for path in settings.galleries:
         Gallery.open(path)
+    _check_address(settings.host, port)
     with private_place(settings.folder) as folder:
         settings = replace(settings, folder=folder)
         config = uvicorn.Config(
@@ -61,13 +64,10 @@ def run(settings: Settings, port: int) -> None:
             log_level="info",
             access_log=False,
         )
-        try:
-            listening = config.bind_socket()
-        except SystemExit:
-            raise SkyfixError(
-                f"Cannot listen on {settings.host}:{port}. Choose another --port or --host."
-            ) from None
-        with listening:
+        # Once all is done uvicorn sends itself the signal again, which must not end us before the
+        # folder is removed.
+        signal.signal(signal.SIGTERM, _leave)
+        with config.bind_socket() as listening:
             if settings.workers > 1:
                 counts = folder / "metrics"
                 counts.mkdir()
@@ -88,6 +88,23 @@ def private_place(parent: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_address(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SkyfixError(
+            f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
+        ) from error
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _remove_left_over(parent: Path) -> None:
