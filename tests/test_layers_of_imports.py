@@ -21,7 +21,7 @@ FLOORS = (
     ("evaluation", "gallery"),
     ("training", "localize"),
     ("outputs",),
-    ("demo", "demo_train", "reproduce"),
+    ("serve", "demo", "demo_train", "reproduce"),
     ("cli",),
     ("__main__",),
 )

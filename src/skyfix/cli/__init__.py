@@ -18,14 +18,19 @@ app = App(
 # Import paths instead of functions: only the command that runs is loaded.
 _OPTIONAL = {
     "av": "video",
+    "fastapi": "serve",
     "lance": "gallery",
     "pmtiles": "geo",
+    "prometheus_client": "serve",
     "pyarrow": "gallery",
     "pymavlink": "mavlink",
     "pyproj": "geo",
+    "python_multipart": "serve",
     "rasterio": "geo",
     "rosbags": "ros",
     "shapely": "geo",
+    "starlette": "serve",
+    "uvicorn": "serve",
 }
 _COMMANDS = {
     "demo": "Run the whole path on the shipped sample.",
@@ -35,6 +40,7 @@ _COMMANDS = {
     "reproduce": "Train, evaluate and report a published system, beside its published figures.",
     "locate": "Find where photos were taken.",
     "track": "Find where the frames of a video were taken.",
+    "serve": "Serve galleries over HTTP, with a map page.",
     "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
     "doctor": "Show what is installed and which weights can be had.",
 }

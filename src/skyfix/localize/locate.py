@@ -161,8 +161,11 @@ class Locator:
     @property
     def rows(self) -> np.ndarray:
         """(T,) gallery rows that are searched, size by size."""
-        sizes = zip(self.gallery.layers, self._matchers, strict=True)
-        return np.concatenate([layer.rows[matcher.rows] for layer, matcher in sizes])
+        return self._rows(range(len(self._matchers)))
+
+    def rows_of(self, photo: Prepared) -> np.ndarray:
+        """(T,) gallery rows of the columns of ``scores``."""
+        return self._rows(photo.fits)
 
     def prepare(self, photo: Photo, pose: Pose) -> Prepared:
         """A photo, or a frame in memory, as patches; what is wrong with it becomes the reason."""
@@ -229,6 +232,10 @@ class Locator:
             self.fix(photo, self.scores(photo, descriptors))
             for photo, descriptors in zip(group, self.embed(group), strict=True)
         ]
+
+    def _rows(self, sizes: Iterable[int]) -> np.ndarray:
+        layers, matchers = self.gallery.layers, self._matchers
+        return np.concatenate([layers[size].rows[matchers[size].rows] for size in sizes])
 
     def _matchers_of(self, photo: Prepared) -> list[Matcher]:
         return [self._matchers[size] for size in photo.fits]

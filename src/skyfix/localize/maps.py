@@ -49,7 +49,7 @@ class Maps:
             side_m: side on the ground, metres.
             size_px: pixels a side.
         """
-        raster = self._raster(source)
+        raster = self.raster(source)
         if raster is None:
             return None
         half = side_m / 2
@@ -83,7 +83,8 @@ class Maps:
             raster.close()
         self._open.clear()
 
-    def _raster(self, source: int) -> Map | None:
+    def raster(self, source: int) -> Map | None:
+        """An open raster; None where its file is not what it was."""
         if source in self._open:
             return self._open[source]
         if source in self.missing:

@@ -13,7 +13,12 @@ _DIGITS = 8
 
 
 def write_geojson(fixes: Sequence[Fix], path: Path | str) -> None:
-    """Write fixes as a feature collection.
+    """Write fixes as a feature collection, see ``as_geojson``."""
+    write_json(path, as_geojson(fixes))
+
+
+def as_geojson(fixes: Sequence[Fix]) -> dict[str, Any]:
+    """Fixes as a feature collection.
 
     The property ``kind`` tells features apart:
 
@@ -33,7 +38,7 @@ def write_geojson(fixes: Sequence[Fix], path: Path | str) -> None:
     if lines:
         features.append(_feature(_geometry("LineString", [_rounded(line) for line in lines]),
                                  {"kind": "track"}))  # fmt: skip
-    write_json(path, {"type": "FeatureCollection", "features": features})
+    return {"type": "FeatureCollection", "features": features}
 
 
 def _features(fix: Fix) -> Iterator[dict[str, Any]]:
