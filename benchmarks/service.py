@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 from timing import machine, publish, table
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "serve"))
@@ -35,11 +36,12 @@ PREFACE = """Made by `python benchmarks/service.py` ({machine}).
 Photos of {size} px with their pose in EXIF and XMP, system `skyfix_s`, tiles of 100 m at 50 m,
 {registered} registration. *limit* is what the same photos take in a process without HTTP, prepared
 in as many threads as the service has and located in batches, measured before and after each row.
+*CPU ms* is the processor's time a fix takes in the service, *bare* without HTTP; other programs on
+the machine disturb them less.
 """
 _BARE = """
 import sys, time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 import json, os
 from skyfix.gallery import Gallery
@@ -52,18 +54,19 @@ pool = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
 def one(file):
     return prepare(file, known_of(file).pose, locator.scales)
 def batches(size):
-    count, started = 0, time.perf_counter()
-    waiting = [pool.submit(one, file) for file in files]
+    waiting = [pool.submit(one, files[n % len(files)]) for n in range(2 * size)]
+    wait(waiting)
+    count, started, cpu = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - started < float(sys.argv[4]):
         group = [future.result() for future in waiting[:size]]
         waiting = waiting[size:]
         waiting += [pool.submit(one, files[(count + n) % len(files)]) for n in range(size)]
         locator.fixes(group)
         count += size
-    return count / (time.perf_counter() - started)
+    return count / (time.perf_counter() - started), (time.process_time() - cpu) / count
 locator.fixes([one(files[0])])
 for line in sys.stdin:
-    print(batches(int(line)), flush=True)
+    print(*batches(int(line)), flush=True)
 """
 
 
@@ -83,7 +86,7 @@ def main() -> None:
         rows = measured(work, gallery, flight / "photos", arguments)
     registered = "with" if arguments.register else "without"
     preface = PREFACE.format(machine=machine(), size="640 x 480", registered=registered)
-    head = ["clients", "fixes/s", "limit/s", "ratio", "p50 ms", "p99 ms"]
+    head = ["clients", "fixes/s", "limit/s", "ratio", "p50 ms", "p99 ms", "CPU ms", "bare"]
     title = f"The service, {registered} registration"
     publish(title, f"{preface}\n{table(head, rows, 0)}", arguments.write)
 
@@ -105,28 +108,39 @@ def measured(
         contents = [path.read_bytes() for path in sorted(photos.glob("*.jpg"))]
         asked(service, contents, arguments.register, 1, 1.0)
         for clients in CLIENTS:
-            before = limit(bare, clients)
+            before, _ = limit(bare, clients)
+            spent_before = cpu_s(service)
             seconds, spent = asked(
                 service, contents, arguments.register, clients, arguments.seconds
             )
-            best = (before + limit(bare, clients)) / 2
-            rate = len(seconds) / spent
+            each_ms = 1e3 * (cpu_s(service) - spent_before) / len(seconds)
+            after, bare_s = limit(bare, clients)
+            best, rate = (before + after) / 2, len(seconds) / spent
             p50, p99 = 1e3 * np.percentile(seconds, (50, 99))
-            rows.append([str(clients), f"{rate:.1f}", f"{best:.1f}", f"{rate / best:.2f}",
-                         f"{p50:.0f}", f"{p99:.0f}"])  # fmt: skip
+            figures = [rate, best, rate / best, p50, p99, each_ms, 1e3 * bare_s]
+            digits = (1, 1, 2, 0, 0, 0, 0)
+            told = [f"{one:.{count}f}" for one, count in zip(figures, digits, strict=True)]
+            rows.append([str(clients), *told])
             print(json.dumps(rows[-1]), file=sys.stderr)
         if bare.stdin is not None:
             bare.stdin.close()
     return rows
 
 
-def limit(bare: subprocess.Popen, clients: int) -> float:
-    """Fixes a second without HTTP, ``clients`` photos a batch."""
+def cpu_s(service: Running) -> float:
+    """Processor time of the service so far."""
+    spent = psutil.Process(service.process.pid).cpu_times()
+    return spent.user + spent.system
+
+
+def limit(bare: subprocess.Popen, clients: int) -> tuple[float, float]:
+    """Fixes a second without HTTP, ``clients`` photos a batch, and processor seconds of each."""
     if bare.stdin is None or bare.stdout is None:
         raise RuntimeError("The bare model has no pipes.")
     bare.stdin.write(f"{clients}\n")
     bare.stdin.flush()
-    return float(bare.stdout.readline())
+    rate, spent_s = bare.stdout.readline().split()
+    return float(rate), float(spent_s)
 
 
 def asked(

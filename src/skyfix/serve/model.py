@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def _find(group: list[_Photo]) -> None:
                 photo.answer.set_exception(error)
         return
     for photo, descriptors in zip(group, embedded, strict=True):
-        _answer(photo.answer, lambda one=photo, rows=descriptors: _found(one, rows))
+        _answer(photo.answer, partial(_found, photo, descriptors))
 
 
 def _found(photo: _Photo, descriptors: list[np.ndarray]) -> Found:
