@@ -19,6 +19,10 @@ app = App(
 _OPTIONAL = {
     "av": "video",
     "lance": "gallery",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "openvino": "openvino",
     "pmtiles": "geo",
     "pyarrow": "gallery",
     "pymavlink": "mavlink",
@@ -36,6 +40,7 @@ _COMMANDS = {
     "locate": "Find where photos were taken.",
     "track": "Find where the frames of a video were taken.",
     "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
+    "export": "Write a system for ONNX Runtime, OpenVINO or torch.export.",
     "doctor": "Show what is installed and which weights can be had.",
 }
 for _name, _help in _COMMANDS.items():

@@ -222,8 +222,14 @@ class Gallery:
         """
         self._manifest.require_system(identity, self._place)
 
-    def embedder(self, device: str = "auto", batch_size: int = 32) -> "Embedder":
+    def embedder(
+        self, device: str = "auto", batch_size: int = 32, system: Path | str | None = None
+    ) -> "Embedder":
         """The embedder that made the gallery, from the checkpoint kept in its folder.
+
+        Args:
+            device, batch_size: as for ``Embedder``.
+            system: the same system in another folder or form, such as an exported one.
 
         Raises:
             SkyfixError: the checkpoint is missing, damaged, or not the one of the build.
@@ -231,8 +237,11 @@ class Gallery:
         # Imported late: searching with descriptors at hand needs no torch.
         from skyfix.inference import Embedder
 
-        with self._place.local_folder(SYSTEM_FOLDER) as folder:
-            embedder = Embedder(folder, device=device, batch_size=batch_size)
+        if system is not None:
+            embedder = Embedder(system, device=device, batch_size=batch_size)
+        else:
+            with self._place.local_folder(SYSTEM_FOLDER) as folder:
+                embedder = Embedder(folder, device=device, batch_size=batch_size)
         self.require(embedder.identity)
         return embedder
 
