@@ -21,7 +21,7 @@ from skyfix.inference.graphs import Described, write_graph
 from skyfix.inference.runtimes import open_graph, trusted_program
 from skyfix.progress import tracked
 from skyfix.systems.checkpoint import identity
-from skyfix.systems.preprocess import prepared
+from skyfix.systems.preprocess import Preprocess, prepared
 from skyfix.systems.system import System
 from skyfix.views import View
 from skyfix.world.town import build_town
@@ -109,10 +109,12 @@ def _written(
     provenance: dict[str, Any],
 ) -> Artefact:
     """Fill the folder."""
-    inputs, expected = _by_view(system, images)
     # What was calibrated with says little about other photos.
     most = len(images) // 4 if precision == "int8" else len(images)
-    compared = _spread(len(images), min(COMPARED, most))
+    chosen = set(_spread(len(images), min(COMPARED, most)).tolist())
+    compared = [images[index] for index in sorted(chosen)]
+    rest = [image for index, image in enumerate(images) if index not in chosen]
+    inputs, expected = _by_view(system, compared)
     graphs: dict[View, str] = {}
     for view in tracked(list(inputs), "Exporting", len(inputs), "views"):
         same = [one for one in graphs if torch.equal(expected[one], expected[view])]
@@ -120,9 +122,9 @@ def _written(
             graphs[view] = graphs[same[0]]
             continue
         stem = folder / (f"model-{view}" if graphs else "model")
-        calibration = np.delete(inputs[view].numpy(), compared, axis=0)
-        graphs[view] = write_graph(system, view, stem, kind, precision, calibration)
-    parity = _parity(folder, kind, graphs, inputs, expected, compared)
+        calibration = _inputs(rest, system.preprocess[view]) if precision == "int8" else None
+        graphs[view] = write_graph(system, view, stem, kind, calibration, precision == "fp16")
+    parity = _parity(folder, kind, graphs, inputs, expected)
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     packages = ("torch", *_PACKAGES[kind])
     artefact = Artefact(
@@ -154,7 +156,7 @@ def _by_view(
     inputs: dict[View, Tensor] = {}
     expected: dict[View, Tensor] = {}
     for view, preprocess in system.preprocess.items():
-        photos = torch.stack([prepared(image, preprocess) for image in images])
+        photos = _inputs(images, preprocess)
         described = Described(system, view)
         try:
             with torch.inference_mode():
@@ -170,26 +172,27 @@ def _by_view(
     return inputs, expected
 
 
+def _inputs(images: Sequence[Image.Image], preprocess: Preprocess) -> Tensor:
+    return torch.stack([prepared(image, preprocess) for image in images])
+
+
 def _parity(
     folder: Path,
     kind: Format,
     graphs: Mapping[View, str],
     inputs: Mapping[View, Tensor],
     expected: Mapping[View, Tensor],
-    compared: np.ndarray,
 ) -> Parity:
-    difference, cosine = 0.0, 1.0
+    difference, cosine, images = 0.0, 1.0, 0
     for view, name in graphs.items():
         path = folder / name
         run = trusted_program(path) if kind == "torch-export" else open_graph(path, kind)
-        photos, wanted = inputs[view].numpy()[compared], expected[view].numpy()[compared]
-        found = np.concatenate(
-            [run(photos[at : at + _BATCH]) for at in range(0, len(photos), _BATCH)]
-        )
+        wanted, images = expected[view].numpy(), len(inputs[view])
+        found = np.concatenate([run(part.numpy()) for part in inputs[view].split(_BATCH)])
         difference = max(difference, float(np.abs(found - wanted).max()))
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
         cosine = min(cosine, float(((found * wanted).sum(axis=1) / lengths).min()))
-    return Parity(difference, cosine, len(compared))
+    return Parity(difference, cosine, images)
 
 
 def _identity(

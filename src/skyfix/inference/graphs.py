@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skyfix.inference.artefact import INPUT, OUTPUT, Format, Precision
+from skyfix.inference.artefact import INPUT, OUTPUT, Format
 from skyfix.systems.system import System
 from skyfix.views import View
 
@@ -36,8 +36,8 @@ def write_graph(
     view: View,
     stem: Path,
     kind: Format,
-    precision: Precision,
-    calibration: np.ndarray,
+    calibration: Tensor | None = None,
+    half: bool = False,
 ) -> str:
     """Write the graph of a view; the name of its file, which may have others beside it.
 
@@ -46,8 +46,9 @@ def write_graph(
         view: whose descriptors.
         stem: path without a suffix.
         kind: format.
-        precision: ``fp16`` stores weights in half precision and computes in single.
-        calibration: (N, 3, H, W) uint8, what ``int8`` fits the ranges of activations to.
+        calibration: ``(N, 3, H, W)`` uint8 images that ranges of activations are fitted to, for a
+            graph in 8 bits.
+        half: store weights in half precision, compute in single.
     """
     path = stem.with_suffix(_SUFFIX[kind])
     program = _traced(system, view)
@@ -66,11 +67,11 @@ def write_graph(
             external_data=False,
             verbose=False,
         )
-    if precision == "int8":
+    if calibration is not None:
         from skyfix.inference.quantized import quantize
 
-        quantize(onnx_path, calibration)
-    elif precision == "fp16":
+        quantize(onnx_path, calibration.numpy())
+    elif half:
         _halve(onnx_path)
     if kind == "openvino":
         _to_openvino(onnx_path, path)
