@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import lance
@@ -66,12 +67,22 @@ def positions(tiles: int) -> tuple[np.ndarray, np.ndarray]:
     return offset(*CENTRE, (column - side / 2) * STRIDE_M, (side / 2 - row) * STRIDE_M)
 
 
-def write_gallery(folder: Path, tiles: int, dims: int) -> None:
-    """A gallery as ``skyfix gallery build`` leaves it, but for the system in it."""
+def write_gallery(folder: Path, blocks: Iterable[np.ndarray], tiles: int, identity: str) -> None:
+    """A gallery as ``skyfix gallery build`` leaves it, but for the system in it.
+
+    Args:
+        folder: where to.
+        blocks: its descriptors (n, dims) float32, fragment by fragment.
+        tiles: how many they are.
+        identity: of the system that they pass for.
+    """
+    blocks = iter(blocks)
+    begun = next(blocks)
+    dims, blocks = begun.shape[1], chain([begun], blocks)
     place = place_of(folder)
     start = Progress.start("made-up", 1)
     writer, (lon, lat), first = TileWriter(place, dims, start, None), positions(tiles), 0
-    for descriptors in made_up(tiles, dims):
+    for descriptors in blocks:
         rows = np.arange(first, first + len(descriptors))
         constant = dict.fromkeys(("gsd_m", "width_px", "height_px"), 1.0)
         numbers = {**constant, "size_m": 200.0, "heading_deg": 0.0, "column_px": 0.0, "row_px": 0.0}
@@ -86,7 +97,7 @@ def write_gallery(folder: Path, tiles: int, dims: int) -> None:
         first += len(rows)
     source = Source("made-up.tif", 0, "0" * 24, "EPSG:4326", 1, 1)
     scale = Scale(200.0, STRIDE_M)
-    manifest = Manifest("made-up", dims, (256, 256), (scale,), 0, (source,))
+    manifest = Manifest(identity, dims, (256, 256), (scale,), 0, (source,))
     contents = Contents(writer.version, (0,), (Counts(tiles, tiles, 0, 0),))
     replace(manifest, contents=contents).write(place)
 
@@ -231,7 +242,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "gallery"
-        write_gallery(folder, arguments.tiles, arguments.dims)
+        blocks = made_up(arguments.tiles, arguments.dims)
+        write_gallery(folder, blocks, arguments.tiles, "made-up")
         start = time.perf_counter()
         gallery = Gallery.open(folder)
         gallery.search(np.eye(1, arguments.dims, dtype=np.float32), K)

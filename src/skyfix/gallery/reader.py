@@ -64,7 +64,7 @@ class TileReader:
                 yield unit_matrix(batch["descriptor"])
 
     def stored_blocks(self, block_rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same as they are stored, float16, with their lengths (n,) float32."""
+        """The same as they are stored, see ``stored_matrix``."""
         with reading(self._place):
             for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
                 yield stored_matrix(batch["descriptor"])

@@ -237,13 +237,15 @@ def unit_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     Raises:
         ValueError: they are not what was stored.
     """
-    half, lengths = stored_matrix(column)
+    half, scales = stored_matrix(column)
     # Half precision shifts lengths by up to 1e-4; unit again, scores are cosines.
-    return half.astype(np.float32) / lengths[:, None]
+    return half.astype(np.float32) * scales[:, None]
 
 
 def stored_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """A column of stored descriptors as it is, (n, D) float16, and their lengths (n,) float32.
+    """A column of stored descriptors as it is, (n, D) float16, and what makes its rows unit ones.
+
+    The latter are factors (n,) float32, the inverse lengths.
 
     Raises:
         ValueError: they are not what was stored.
@@ -253,7 +255,7 @@ def stored_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.nd
     lengths = np.linalg.norm(half.astype(np.float32), axis=1)
     if not (np.abs(lengths - 1) < LENGTH_TOLERANCE).all():
         raise ValueError("descriptors that are not of unit length")
-    return half, lengths
+    return half, 1 / lengths
 
 
 def half_precision(descriptors: np.ndarray) -> pa.Array:
