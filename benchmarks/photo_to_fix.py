@@ -45,12 +45,12 @@ CANDIDATES = (
     ("openvino", "int8"),
 )
 
-PREFACE = """Made by `python benchmarks/photo_to_fix.py --photos {photos} --runs {runs}` ({machine}).
-{photos} JPEG files of 4000 x 3000 px ({megabytes:.1f} MB each) to fixes with skyfix_s: heading known,
-a prior of 1 km in a gallery of 10,000 tiles, no registration. Photos a second, median of alternating
-runs. *network* has its input in memory already; *ratio* is its rate over that of *photo to fix*;
-*prepare* reads and turns the files and does no more. *cosine*: the least with torch's descriptors
-when it was exported.
+PREFACE = """Made by `python benchmarks/photo_to_fix.py --photos {photos} --runs {runs}`
+({machine}). {photos} JPEG files of 4000 x 3000 px ({megabytes:.1f} MB each) to fixes with skyfix_s:
+heading known, a prior of 1 km in a gallery of 10,000 tiles, no registration. Photos a second,
+median of alternating runs. *network* has its input in memory already; *ratio* is its rate over
+that of *photo to fix*; *prepare* reads and turns the files and does no more. *found*: photos whose
+best tile is theirs. *cosine*: the least with torch's descriptors when it was exported.
 """
 
 

@@ -45,7 +45,9 @@ def export(
     from skyfix.inference.export import export as write
     from skyfix.systems import load, training_of
 
-    artefact = write(load(run), out, kind, precision, calibration, training_of(run))
+    artefact = write(
+        load(run), out, kind, precision, calibration, {"weights": run, **training_of(run)}
+    )
     parity = artefact.parity
     show(
         f"Exported {artefact.system} to {out} ({kind}, {precision}): on {parity.images} images "

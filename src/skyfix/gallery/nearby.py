@@ -29,9 +29,9 @@ class PlaceIndex:
 
     def __init__(self, lon: np.ndarray, lat: np.ndarray) -> None:
         self._lon, self._lat = lon, lat
-        column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int64) % _CELLS_AROUND
+        column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
         cells = _line(lat) * _CELLS_AROUND + column
-        self._order = np.argsort(cells, kind="stable")
+        self._order = np.argsort(cells, kind="stable").astype(np.int32)
         self._cells = cells[self._order]
 
     def rows(self, near: Near) -> np.ndarray:
@@ -70,7 +70,7 @@ class PlaceIndex:
         starts = np.searchsorted(self._cells, low, "left")
         counts = np.searchsorted(self._cells, high, "right") - starts
         skipped = np.repeat(starts - np.cumsum(counts) + counts, counts)
-        return self._order[skipped + np.arange(len(skipped))]
+        return self._order[skipped + np.arange(len(skipped))].astype(np.int64)
 
 
 def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:
@@ -79,7 +79,7 @@ def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:
 
 
 def _line(lat: Any) -> Any:
-    return np.floor((lat + 90.0) * _CELLS_A_DEGREE).astype(np.int64)
+    return np.floor((lat + 90.0) * _CELLS_A_DEGREE).astype(np.int32)
 
 
 def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
