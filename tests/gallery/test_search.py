@@ -1,5 +1,6 @@
 """Exact search: against plain sorting, with ties, circles and too few tiles."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,67 @@ def test_galleries_too_large_for_memory_are_read_in_blocks(
     for first, second in zip(held, read, strict=True):
         np.testing.assert_allclose(first.scores, second.scores, atol=1e-6)
         assert (first.rows == second.rows).mean() > 0.99
+
+
+def files_in(gallery: Gallery) -> set[str]:
+    return {path.name for path in (Path(gallery.path) / ".search").iterdir()}
+
+
+@pytest.fixture
+def large(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
+    """A copy that counts as large, so that its descriptors are mapped from a file."""
+    shutil.copytree(gallery.path, tmp_path / "large")
+    monkeypatch.setattr(descriptors_module, "MAPPED_BYTES", 0)
+    return Gallery.open(tmp_path / "large")
+
+
+def test_mapped_descriptors_give_the_same_answers(gallery: Gallery, large: Gallery) -> None:
+    queries = gallery.descriptors[::50]
+    near = (gallery.tiles.lon[700], gallery.tiles.lat[700], 60.0)
+    scattered = np.arange(0, len(gallery), 3)
+    for again in range(2):
+        opened = Gallery.open(large.path) if again else large
+        for k in (9, len(gallery)):
+            first, second = (one.search(queries, k) for one in (gallery, opened))
+            np.testing.assert_array_equal(first.rows, second.rows)
+            np.testing.assert_allclose(first.scores, second.scores, atol=1e-6)
+            first, second = (one.search(queries, k, near=near) for one in (gallery, opened))
+            np.testing.assert_array_equal(first.rows, second.rows)
+            first, second = (one.search_among(queries, k, scattered) for one in (gallery, opened))
+            np.testing.assert_array_equal(first.rows, second.rows)
+        np.testing.assert_array_equal(opened.descriptors_of(scattered), gallery.descriptors[::3])
+        assert "matrix" not in vars(opened._descriptors), "the whole matrix was loaded"
+    assert len(files_in(large)) == 2
+
+
+def test_the_mapped_file_is_made_anew_when_it_does_not_fit(large: Gallery) -> None:
+    query = large.descriptors[[5]]
+    expected = large.search(query, 4)
+    before = files_in(large)
+    (matrix,) = (Path(large.path) / ".search").glob("*.half.npy")
+    matrix.write_bytes(matrix.read_bytes()[:-100])
+    cut = Gallery.open(large.path).search(query, 4)
+    np.testing.assert_array_equal(cut.rows, expected.rows)
+    assert matrix.stat().st_size > 100 and files_in(large) == before
+
+
+def test_a_changed_gallery_has_another_mapped_file(large: Gallery, tmp_path: Path) -> None:
+    large.search(large.descriptors[[5]], 4)
+    before = files_in(large)
+    more = write_map(tmp_path / "more.tif", texture(200, 200, seed=9))
+    grown = large.add([more], MeanColours())
+    last = len(grown) - 1
+    assert last >= len(large)
+    assert grown.search(grown.descriptors[[last]], 1).rows[0, 0] == last
+    assert len(files_in(grown)) == 2 and not files_in(grown) & before
+
+
+def test_a_folder_that_cannot_keep_the_file_is_searched_all_the_same(large: Gallery) -> None:
+    expected = large.search(large.descriptors[[5]], 4)
+    shutil.rmtree(Path(large.path) / ".search")
+    (Path(large.path) / ".search").write_text("in the way")
+    found = Gallery.open(large.path).search(large.descriptors[[5]], 4)
+    np.testing.assert_array_equal(found.rows, expected.rows)
 
 
 @settings(max_examples=200, deadline=None)

@@ -20,6 +20,10 @@ _OPTIONAL = {
     "av": "video",
     "fastapi": "serve",
     "lance": "gallery",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "openvino": "openvino",
     "pmtiles": "geo",
     "prometheus_client": "serve",
     "pyarrow": "gallery",
@@ -42,6 +46,7 @@ _COMMANDS = {
     "track": "Find where the frames of a video were taken.",
     "serve": "Serve galleries over HTTP, with a map page.",
     "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
+    "export": "Write a system for ONNX Runtime, OpenVINO or torch.export.",
     "doctor": "Show what is installed and which weights can be had.",
 }
 for _name, _help in _COMMANDS.items():

@@ -40,6 +40,7 @@ def locate(
     near_exif: float | None = None,
     k: int = 5,
     register: bool = True,
+    system: str | None = None,
     device: str = "auto",
     outputs: Outputs | None = None,
 ) -> None:
@@ -95,6 +96,9 @@ def locate(
     register
         Compare photos of known pose with the map itself: far more exact, about a second a photo.
         Needs the map's files where they were when the gallery was built.
+    system
+        Another form of the gallery's system to embed with, such as a folder that
+        `skyfix export` wrote; the gallery's own by default.
     device
         auto, cpu or cuda.
     """
@@ -120,7 +124,7 @@ def locate(
         search = {
             "k": k,
             "headings": headings,
-            "embedder": opened.embedder(device=device),
+            "embedder": opened.embedder(device=device, system=system),
             "register": register,
         }
         if near_exif is None:

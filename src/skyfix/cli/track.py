@@ -45,6 +45,7 @@ def track(
     record: Path | None = None,
     resume: bool = False,
     k: AtLeastOne = 5,
+    system: str | None = None,
     device: str = "auto",
     outputs: Outputs | None = None,
 ) -> None:
@@ -98,6 +99,9 @@ def track(
         Go on with the record after its last frame.
     k
         Candidates a frame.
+    system
+        Another form of the gallery's system to embed with, such as a folder that
+        `skyfix export` wrote; the gallery's own by default.
     device
         auto, cpu or cuda.
     """
@@ -143,7 +147,7 @@ def track(
             narrow=narrow,
             smooth=smooth,
             k=k,
-            embedder=opened.embedder(device=device),
+            embedder=opened.embedder(device=device, system=system),
             register=register,
             done=done,
         )

@@ -89,6 +89,10 @@ class Bucket:
                 (folder / file).write_bytes(self.read(f"{name}/{file}"))
             yield folder
 
+    def derived(self, name: str) -> None:
+        """Nothing of a bucket lies on disk."""
+        return
+
     def sole_writer(self) -> contextlib.AbstractContextManager[None]:
         """A lock in the bucket."""
         return sole_remote_writer(self.uri, self.storage_options)

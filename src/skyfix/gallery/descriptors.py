@@ -7,15 +7,19 @@ import numpy as np
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.manifest import Manifest
+from skyfix.gallery.mapped import MappedDescriptors, mapped
 from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.search import Matches, nearest
 
+MAPPED_BYTES = 2**26
+"""Descriptors (float32) from this size on are mapped from a file, see ``mapped``."""
+
 HELD_BYTES = 2 * 2**30
-"""Descriptors (float32) up to this size are held in memory after the first search; larger
-galleries are read from disk at every search, where ``near`` pays off."""
+"""Where they cannot be, those up to this size are held in memory after the first search; larger
+ones are read from disk at every search, where ``near`` pays off."""
 
 _BLOCK_SCORES = 2**22
 
@@ -54,6 +58,8 @@ class Descriptors:
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Those of some rows, (n, d) float32."""
+        if self._mapped is not None:
+            return self._mapped.of(rows)
         return self.matrix[rows] if self._held else self._reader.descriptors(rows)
 
     def comparable(self, descriptors: np.ndarray) -> np.ndarray:
@@ -77,7 +83,13 @@ class Descriptors:
         queries = self.comparable(descriptors)
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 tile.")
-        return nearest(queries, self._blocks(rows, len(queries)), k)
+        return nearest(queries, self._blocks(rows, len(queries), k), k)
+
+    @cached_property
+    def _mapped(self) -> MappedDescriptors | None:
+        if 4 * self._tiles * self._length < MAPPED_BYTES:
+            return None
+        return mapped(self._place, self._reader, self._length)
 
     @property
     def _held(self) -> bool:
@@ -85,10 +97,14 @@ class Descriptors:
         return 4 * self._tiles * self._length <= HELD_BYTES
 
     def _blocks(
-        self, rows: np.ndarray | None, queries: int
+        self, rows: np.ndarray | None, queries: int, k: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and descriptors to compare with, block by block, from memory or from disk."""
         size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
+        if self._mapped is not None:
+            # Pieces that stay in the cache, unless sorting out the k best of each costs more.
+            yield from self._mapped.blocks(min(size, max(self._mapped.block_rows, k)), rows)
+            return
         if rows is not None:
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]

@@ -17,7 +17,7 @@ from skyfix.gallery.descriptors import Descriptors
 from skyfix.gallery.facts import GalleryInfo
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
-from skyfix.gallery.nearby import Near, rows_near
+from skyfix.gallery.nearby import Near, PlaceIndex
 from skyfix.gallery.place import Folder, place_of, read_json
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reduction import Reduction
@@ -195,8 +195,15 @@ class Gallery:
         Raises:
             SkyfixError: wrong shape, not numbers, k below 1, or a position off the Earth.
         """
-        rows = None if near is None else rows_near(self._lon_lat[0], self._lon_lat[1], near)
-        return self.search_among(descriptors, k, rows)
+        return self.search_among(descriptors, k, None if near is None else self.rows_near(near))
+
+    def rows_near(self, near: Near) -> np.ndarray:
+        """Tiles whose centre lies in a circle, in increasing order.
+
+        Raises:
+            SkyfixError: a position off the Earth or a radius that is not positive.
+        """
+        return self._places.rows(near)
 
     def search_among(self, descriptors: np.ndarray, k: int, rows: np.ndarray | None) -> Matches:
         """``search`` among some rows, in increasing order; None for all."""
@@ -222,8 +229,14 @@ class Gallery:
         """
         self._manifest.require_system(identity, self._place)
 
-    def embedder(self, device: str = "auto", batch_size: int = 32) -> "Embedder":
+    def embedder(
+        self, device: str = "auto", batch_size: int = 32, system: Path | str | None = None
+    ) -> "Embedder":
         """The embedder that made the gallery, from the checkpoint kept in its folder.
+
+        Args:
+            device, batch_size: as for ``Embedder``.
+            system: the same system in another folder or form, such as an exported one.
 
         Raises:
             SkyfixError: the checkpoint is missing, damaged, or not the one of the build.
@@ -231,8 +244,11 @@ class Gallery:
         # Imported late: searching with descriptors at hand needs no torch.
         from skyfix.inference import Embedder
 
-        with self._place.local_folder(SYSTEM_FOLDER) as folder:
-            embedder = Embedder(folder, device=device, batch_size=batch_size)
+        if system is not None:
+            embedder = Embedder(system, device=device, batch_size=batch_size)
+        else:
+            with self._place.local_folder(SYSTEM_FOLDER) as folder:
+                embedder = Embedder(folder, device=device, batch_size=batch_size)
         self.require(embedder.identity)
         return embedder
 
@@ -293,6 +309,6 @@ class Gallery:
         return self.scales[0]
 
     @cached_property
-    def _lon_lat(self) -> tuple[np.ndarray, np.ndarray]:
+    def _places(self) -> PlaceIndex:
         table = self._reader.columns(["lon", "lat"])
-        return table["lon"].to_numpy(), table["lat"].to_numpy()
+        return PlaceIndex(table["lon"].to_numpy(), table["lat"].to_numpy())

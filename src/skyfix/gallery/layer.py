@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skyfix.gallery.nearby import Near, rows_near
+from skyfix.gallery.nearby import Near, PlaceIndex
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.search import Matches
 from skyfix.gallery.tiles import Tiles
@@ -49,12 +49,18 @@ class Layer:
 
     def search(self, descriptors: np.ndarray, k: int, near: Near | None = None) -> Matches:
         """``Gallery.search`` among the layer's tiles."""
-        rows = self.rows
-        if near is not None:
-            rows = rows[rows_near(self.tiles.lon, self.tiles.lat, near)]
+        rows = self.rows if near is None else self.rows[self.rows_near(near)]
         found = self._gallery.search_among(descriptors, k, rows)
         local = np.searchsorted(self.rows, np.maximum(found.rows, 0))
         return Matches(np.where(found.rows >= 0, local, -1), found.scores)
+
+    def rows_near(self, near: Near) -> np.ndarray:
+        """``Gallery.rows_near`` among the layer's tiles."""
+        return self._places.rows(near)
+
+    @cached_property
+    def _places(self) -> PlaceIndex:
+        return PlaceIndex(self.tiles.lon, self.tiles.lat)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows of the layer, float32."""

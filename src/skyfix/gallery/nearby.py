@@ -1,36 +1,92 @@
 """Which tiles lie around a position."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from skyfix.errors import SkyfixError
-from skyfix.geo.crs import wrap_deg
 from skyfix.geo.ground import distance_m
 
 Near = tuple[float, float, float]
 """(lon, lat, radius_m): degrees and ground metres."""
 
-_SMALLEST_RADIUS_M = 6_330_000.0
-"""Below every radius of curvature of the WGS84 ellipsoid, so that a box in degrees is never too
-small."""
+_LEAST_RADIUS_M, _GREATEST_RADIUS_M = 6_335_000.0, 6_400_000.0
+"""Below and above every radius of curvature of the WGS84 ellipsoid: a geodesic is longer than the
+angle between its ends, as on a sphere with their latitudes, times the one, shorter than times the
+other."""
+
+_CELLS_A_DEGREE = 100
+_CELLS_AROUND = 360 * _CELLS_A_DEGREE
+
+
+class PlaceIndex:
+    """Positions sorted by cells of a hundredth of a degree, to find those in a circle fast.
+
+    Args:
+        lon, lat: (T,) degrees.
+    """
+
+    def __init__(self, lon: np.ndarray, lat: np.ndarray) -> None:
+        self._lon, self._lat = lon, lat
+        column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
+        cells = _line(lat) * _CELLS_AROUND + column
+        self._order = np.argsort(cells, kind="stable").astype(np.int32)
+        self._cells = cells[self._order]
+
+    def rows(self, near: Near) -> np.ndarray:
+        """Indices (n,) of the positions within ``near``'s radius, geodesic distance, in order.
+
+        Raises:
+            SkyfixError: a position off the Earth or a radius that is not positive.
+        """
+        centre_lon, centre_lat, radius_m = _checked(near)
+        rows = self._in_cells(centre_lon, centre_lat, radius_m / _LEAST_RADIUS_M)
+        # The angle decides all but a thin ring at the edge, where the geodesic is worked out.
+        angle = _angle(centre_lon, centre_lat, self._lon[rows], self._lat[rows])
+        inside = angle * _GREATEST_RADIUS_M <= radius_m
+        edge = np.flatnonzero(~inside & (angle * _LEAST_RADIUS_M <= radius_m))
+        lon, lat = self._lon[rows[edge]], self._lat[rows[edge]]
+        inside[edge] = distance_m(centre_lon, centre_lat, lon, lat) <= radius_m
+        return np.sort(rows[inside])
+
+    def _in_cells(self, lon: float, lat: float, reach: float) -> np.ndarray:
+        """Rows in all cells that a circle of ``reach`` (radians) touches, in no order."""
+        tall = math.degrees(reach)
+        lines = np.arange(_line(max(lat - tall, -90.0)), _line(min(lat + tall, 90.0)) + 1)
+        # Meridians close in towards the poles; the nearer edge of the circle counts.
+        room = math.cos(math.radians(abs(lat))) - math.sin(min(reach, math.pi / 2))
+        wide = math.degrees(reach / room) if room > 0 else 180.0
+        first = math.floor((lon + 180.0 - wide) * _CELLS_A_DEGREE)
+        last = math.floor((lon + 180.0 + wide) * _CELLS_A_DEGREE)
+        if last - first + 1 >= _CELLS_AROUND:
+            spans = [(0, _CELLS_AROUND - 1)]
+        else:
+            first, last = first % _CELLS_AROUND, last % _CELLS_AROUND
+            across = first > last
+            spans = [(first, _CELLS_AROUND - 1), (0, last)] if across else [(first, last)]
+        ends = [(lines * _CELLS_AROUND + low, lines * _CELLS_AROUND + high) for low, high in spans]
+        low, high = (np.concatenate(one) for one in zip(*ends, strict=True))
+        starts = np.searchsorted(self._cells, low, "left")
+        counts = np.searchsorted(self._cells, high, "right") - starts
+        skipped = np.repeat(starts - np.cumsum(counts) + counts, counts)
+        return self._order[skipped + np.arange(len(skipped))].astype(np.int64)
 
 
 def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:
-    """Indices (n,) of the positions within ``near``'s radius, geodesic distance, in order.
+    """``PlaceIndex.rows`` of positions (T,) that are asked for once."""
+    return PlaceIndex(lon, lat).rows(near)
 
-    Raises:
-        SkyfixError: a position off the Earth or a radius that is not positive.
-    """
-    centre_lon, centre_lat, radius_m = _checked(near)
-    reach = radius_m / _SMALLEST_RADIUS_M
-    boxed = np.abs(lat - centre_lat) <= math.degrees(reach)
-    widest = math.cos(math.radians(abs(centre_lat))) - math.sin(min(reach, math.pi / 2))
-    if widest > 0:
-        # Meridians close in towards the poles; the nearer edge of the circle counts.
-        boxed &= np.abs(wrap_deg(lon - centre_lon)) <= math.degrees(reach / widest)
-    rows = np.flatnonzero(boxed)
-    return rows[distance_m(centre_lon, centre_lat, lon[rows], lat[rows]) <= radius_m]
+
+def _line(lat: Any) -> Any:
+    return np.floor((lat + 90.0) * _CELLS_A_DEGREE).astype(np.int32)
+
+
+def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
+    """Angle (radians) between directions on a sphere, by haversines."""
+    half_lon, half_lat = np.radians(to_lon - lon) / 2, np.radians(to_lat - lat) / 2
+    across = math.cos(math.radians(lat)) * np.cos(np.radians(to_lat)) * np.sin(half_lon) ** 2
+    return 2 * np.arcsin(np.sqrt(np.minimum(np.sin(half_lat) ** 2 + across, 1.0)))
 
 
 def _checked(near: Near) -> Near:

@@ -42,6 +42,9 @@ class Place(Protocol):
     def local_folder(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """A folder on disk with the files of a kept one."""
 
+    def derived(self, name: str) -> Path | None:
+        """Where a folder that can be made anew lies on disk; None for a place elsewhere."""
+
     def sole_writer(self) -> contextlib.AbstractContextManager[None]:
         """Keep other writers out, as far as the place can."""
 
@@ -143,6 +146,10 @@ class Folder:
     def local_folder(self, name: str) -> Iterator[Path]:
         """The folder itself."""
         yield self._path / name
+
+    def derived(self, name: str) -> Path:
+        """A folder inside."""
+        return self._path / name
 
     def sole_writer(self) -> contextlib.AbstractContextManager[None]:
         """A lock on a file, which the system frees when a process dies."""

@@ -1,12 +1,20 @@
 """Reading the tiles of a complete gallery."""
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from skyfix.gallery.place import Place
-from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading, schema, unit_matrix
+from skyfix.gallery.store import (
+    TILES_FOLDER,
+    open_dataset,
+    reading,
+    schema,
+    stored_matrix,
+    unit_matrix,
+)
 
 
 class TileReader:
@@ -54,6 +62,20 @@ class TileReader:
         with reading(self._place):
             for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
                 yield unit_matrix(batch["descriptor"])
+
+    def stored_blocks(self, block_rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same as they are stored, see ``stored_matrix``."""
+        with reading(self._place):
+            for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
+                yield stored_matrix(batch["descriptor"])
+
+    @property
+    def digest(self) -> str:
+        """Of the dataset's version and files, whose names are drawn at random: of its content."""
+        fragments = self._dataset.get_fragments()
+        names = [file.path for fragment in fragments for file in fragment.metadata.files]
+        content = "\n".join([str(self._dataset.version), *names])
+        return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
 
     def _check_files(self) -> None:
         sizes = self._place.sizes(f"{TILES_FOLDER}/data")

@@ -44,7 +44,8 @@ def nearest(
         scores = queries @ descriptors.T
         # A first look at few rows finds a floor that hardly any of the others reaches.
         for part in (slice(0, _FIRST_LOOK), slice(_FIRST_LOOK, None)):
-            best = _improved(best, scores[:, part], rows[part])
+            if len(rows[part]):
+                best = _improved(best, scores[:, part], rows[part])
     return _unpack(np.sort(best, axis=1)[:, ::-1])
 
 

@@ -237,14 +237,25 @@ def unit_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     Raises:
         ValueError: they are not what was stored.
     """
+    half, scales = stored_matrix(column)
+    # Half precision shifts lengths by up to 1e-4; unit again, scores are cosines.
+    return half.astype(np.float32) * scales[:, None]
+
+
+def stored_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """A column of stored descriptors as it is, (n, D) float16, and what makes its rows unit ones.
+
+    The latter are factors (n,) float32, the inverse lengths.
+
+    Raises:
+        ValueError: they are not what was stored.
+    """
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    matrix = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    matrix = matrix.reshape(-1, column.type.list_size)
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    half = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    lengths = np.linalg.norm(half.astype(np.float32), axis=1)
     if not (np.abs(lengths - 1) < LENGTH_TOLERANCE).all():
         raise ValueError("descriptors that are not of unit length")
-    # Half precision shifts lengths by up to 1e-4; unit again, scores are cosines.
-    return matrix / lengths
+    return half, 1 / lengths
 
 
 def half_precision(descriptors: np.ndarray) -> pa.Array:

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from skyfix.errors import SkyfixError
 from skyfix.images import ImageError, read_image
+from skyfix.inference.artefact import is_exported
+from skyfix.inference.exported import ExportedSystem
 from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import identity, load, save
-from skyfix.systems.preprocess import Preprocess, normalized, prepared
+from skyfix.systems.preprocess import Preprocess, prepared
 from skyfix.systems.system import System
 from skyfix.views import View
 
@@ -34,8 +36,10 @@ class Embedder:
     Decoding and resizing run in threads while the network computes.
 
     Args:
-        system: a System, a checkpoint folder, or a registered name with built-in weights.
-        device: ``auto`` (CUDA if there is one), or a torch device.
+        system: a System, a checkpoint folder, a folder that ``skyfix export`` wrote, or a
+            registered name with built-in weights.
+        device: ``auto`` (CUDA if there is one), or a torch device; exported systems run on the
+            CPU.
         batch_size: images a forward pass.
 
     Raises:
@@ -45,8 +49,8 @@ class Embedder:
     def __init__(
         self, system: System | Path | str, device: str = "auto", batch_size: int = 32
     ) -> None:
-        self.system = system if isinstance(system, System) else load(system)
-        self.device = choose_device(device)
+        self.system = system if isinstance(system, System) else open_system(system)
+        self.device = choose_device(self._own_device(device))
         if self.device.type == "cpu":
             keep_freed_memory()
         self.system.to(self.device).eval()
@@ -65,14 +69,34 @@ class Embedder:
 
     @property
     def identity(self) -> str:
-        """Digest of weights, arguments and preprocessing."""
+        """Digest of weights, arguments and preprocessing.
+
+        An exported system whose descriptors compare with those of its checkpoint has the same.
+        """
         if self._identity is None:
-            self._identity = identity(self.system)
+            self._identity = (
+                self.system.artefact.identity
+                if isinstance(self.system, ExportedSystem)
+                else identity(self.system)
+            )
         return self._identity
 
     def save(self, folder: Path | str) -> None:
-        """Write the system as a checkpoint folder."""
-        save(self.system, folder)
+        """Write the system as a checkpoint folder, an exported one as what it is."""
+        if isinstance(self.system, ExportedSystem):
+            self.system.copy_to(folder)
+        else:
+            save(self.system, folder)
+
+    def _own_device(self, device: str) -> str:
+        if not isinstance(self.system, ExportedSystem):
+            return device
+        if device not in ("auto", "cpu"):
+            raise SkyfixError(
+                f"Exported systems run on the CPU, not on {device}. Use --device cpu, or the "
+                "checkpoint."
+            )
+        return "cpu"
 
     def embed(
         self,
@@ -141,11 +165,11 @@ class Embedder:
         return stacked, np.array(kept, dtype=np.int64), unreadable
 
     def _forward(self, tensors: list[Tensor], view: View, altitude_m: np.ndarray) -> np.ndarray:
-        batch = normalized(torch.stack(tensors).to(self.device), self.system.preprocess[view])
+        photos = torch.stack(tensors).to(self.device)
         known_m = torch.from_numpy(altitude_m.astype(np.float32)).to(self.device)
         try:
             with torch.inference_mode():
-                descriptors = self.system.embed_at(batch, view, known_m)
+                descriptors = self.system.embed_photos(photos, view, known_m)
         except torch.OutOfMemoryError as error:
             raise SkyfixError(
                 f"The memory of {self.device} does not hold {len(tensors)} images of "
@@ -173,6 +197,17 @@ class Embedder:
                     yield queue.popleft().result()
             while queue:
                 yield queue.popleft().result()
+
+
+def open_system(folder_or_name: Path | str) -> System:
+    """An exported system or what ``systems.load`` reads.
+
+    Raises:
+        SkyfixError: neither; damaged, incomplete or foreign content.
+    """
+    if is_exported(folder_or_name):
+        return ExportedSystem(folder_or_name)
+    return load(folder_or_name)
 
 
 def choose_device(device: str) -> torch.device:

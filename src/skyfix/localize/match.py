@@ -7,7 +7,7 @@ import numpy as np
 
 from skyfix.gallery import Gallery
 from skyfix.gallery.layer import Layer
-from skyfix.gallery.nearby import Near, rows_near
+from skyfix.gallery.nearby import Near
 from skyfix.geo.ground import offset
 from skyfix.localize.neighbours import TileFinder
 from skyfix.localize.normalize import Patch
@@ -35,7 +35,7 @@ class Matcher:
         self._gallery, self._near = gallery, near
         self.tiles, self.tile_m, self.stride_m = gallery.tiles, gallery.tile_m, gallery.stride_m
         lon, lat = gallery.tiles.lon, gallery.tiles.lat
-        self.rows = np.arange(len(gallery)) if near is None else rows_near(lon, lat, near)
+        self.rows = np.arange(len(gallery)) if near is None else gallery.rows_near(near)
         self._finder = TileFinder(lon, lat, _REACH_STRIDES * gallery.stride_m)
         self._moved: dict[tuple[float, float], np.ndarray] = {}
         every = np.linspace(0, len(gallery) - 1, min(len(gallery), _BACKGROUND)).astype(int)
@@ -44,9 +44,9 @@ class Matcher:
     def around(self, near: Near | None) -> "Matcher":
         """The same matcher for another part of the gallery, without preparing it anew."""
         other = copy(self)
-        lon, lat = self._gallery.tiles.lon, self._gallery.tiles.lat
         other._near, other._moved = near, {}
-        other.rows = np.arange(len(lon)) if near is None else rows_near(lon, lat, near)
+        every = np.arange(len(self._gallery))
+        other.rows = every if near is None else self._gallery.rows_near(near)
         return other
 
     def scores(self, patches: Sequence[Patch], descriptors: np.ndarray) -> np.ndarray:

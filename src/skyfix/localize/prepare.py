@@ -29,6 +29,8 @@ MIN_CONTRAST = 2.0
 """Photos in which every channel varies less (standard deviation, 0..255) show nothing."""
 
 _TURNED_MARGIN, _RECTIFIED_MARGIN = 2, 4
+_AHEAD = 16
+"""Photos prepared in advance, so that no thread idles while a batch is compared with tiles."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def prepare_many(jobs: Iterable[_Job], scales: Sequence[Scale]) -> Iterator[Prep
     with ThreadPoolExecutor(threads) as pool:
         for photo, pose in jobs:
             waiting.append(pool.submit(prepare_or_say, photo, pose, scales))
-            if len(waiting) > 2 * threads:
+            if len(waiting) > max(2 * threads, _AHEAD):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

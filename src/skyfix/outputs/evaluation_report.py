@@ -135,6 +135,8 @@ def _add_pictures(
     )
     for ranking in rankings:
         add_failures(page, ranking)
+    if not embedder.system.shows_maps:
+        return
     page.heading("Where the system looks")
     page.text(
         "Colours show how strongly the cells of the feature map answer (length of their vector), "

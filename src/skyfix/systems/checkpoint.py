@@ -18,6 +18,9 @@ from skyfix.systems.system import System
 
 FORMAT = 1
 DESCRIPTION_FILE, WEIGHTS_FILE = "system.json", "model.safetensors"
+EXPORT = "export"
+"""Key of a description that makes its folder an exported system, see ``inference.artefact``."""
+
 BUILT_IN = ("imagenet", "skyfix_s")
 _SHIPPED = Path(__file__).parent / "weights"
 
@@ -41,7 +44,7 @@ def save(system: System, folder: Path | str, provenance: dict[str, Any] | None =
                 f"Cannot write {folder / WEIGHTS_FILE}: {error}. Free space or choose another "
                 "folder."
             ) from error
-    write_json(folder / DESCRIPTION_FILE, {**_description(system), "provenance": provenance or {}})
+    write_json(folder / DESCRIPTION_FILE, {**description(system), "provenance": provenance or {}})
 
 
 def load(folder_or_name: Path | str) -> System:
@@ -91,14 +94,15 @@ def training_of(folder_or_name: Path | str) -> dict[str, Any]:
 
 def identity(system: System) -> str:
     """Digest of weights, arguments and preprocessing: equal digests give equal descriptors."""
-    digest = hashlib.sha256(json.dumps(_description(system), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(description(system), sort_keys=True).encode())
     for name, tensor in sorted(system.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
 
 
-def _description(system: System) -> dict[str, Any]:
+def description(system: System) -> dict[str, Any]:
+    """Name, arguments and preprocessing, as a checkpoint folder says them."""
     return {
         "format": FORMAT,
         "system": system.name,
@@ -116,6 +120,11 @@ def _load_folder(folder: Path) -> System:
         )
     described = read_json(folder / DESCRIPTION_FILE, "checkpoint description")
     try:
+        if EXPORT in described:
+            raise SkyfixError(
+                f"{folder} is an exported system, which has no weights to train or export again. "
+                "Give the checkpoint folder that it was exported from."
+            )
         if described["format"] != FORMAT:
             raise SkyfixError(
                 f"{folder} has checkpoint format {described['format']}, this skyfix reads {FORMAT}."
@@ -123,7 +132,7 @@ def _load_folder(folder: Path) -> System:
         system_class(described["system"])
         system = create(described["system"], **described["options"])
         system.preprocess = {
-            view: _preprocess(described["preprocess"][view]) for view in system.preprocess
+            view: Preprocess.from_json(described["preprocess"][view]) for view in system.preprocess
         }
     except (KeyError, TypeError) as error:
         raise SkyfixError(
@@ -131,13 +140,6 @@ def _load_folder(folder: Path) -> System:
         ) from error
     system.load_state_dict(_read_weights(folder / WEIGHTS_FILE, system))
     return system
-
-
-def _preprocess(values: dict[str, Any]) -> Preprocess:
-    lists_as_tuples: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return Preprocess(**lists_as_tuples)
 
 
 def _read_weights(path: Path, system: System) -> dict[str, torch.Tensor]:

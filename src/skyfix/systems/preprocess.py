@@ -1,7 +1,7 @@
 """How a photo becomes a network's input. It travels with the weights."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -37,6 +37,15 @@ class Preprocess:
     interpolation: Literal["bicubic", "area", "linear"] = "bicubic"
     bgr: bool = False
     polar_px: int = 0
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Preprocess":
+        """What ``asdict`` and JSON made of it; a TypeError for anything else."""
+        lists_as_tuples: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**lists_as_tuples)
 
     @property
     def resized_px(self) -> tuple[int, int]:

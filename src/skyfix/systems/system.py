@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from skyfix.errors import SkyfixError
 from skyfix.layers.answers import answers
-from skyfix.systems.preprocess import Preprocess
+from skyfix.systems.preprocess import Preprocess, normalized
 from skyfix.systems.recipe import Recipe
 from skyfix.views import VIEWS, View
 
@@ -55,17 +55,19 @@ class System(nn.Module):
         options: constructor arguments, as a checkpoint records them (set by ``create``).
         views: the views that it is trained on, in the order of the authors' loop.
         any_photo: ground images can stand in for the drone images of ``views``.
+        shows_maps: whether ``feature_map`` and ``part_maps`` can be asked.
         own_tensors: state that the authors' checkpoints do not hold.
         preprocess: how the images of each view enter.
         descriptor_dim: length D of a descriptor.
     """
 
-    name: ClassVar[str]
+    name: str
     citation: ClassVar[Citation]
     paper_recipe: ClassVar[Recipe] = Recipe()
     trainable: ClassVar[bool] = True
     views: ClassVar[tuple[View, ...]] = ("satellite", "drone")
     any_photo: ClassVar[bool] = False
+    shows_maps: ClassVar[bool] = True
     own_tensors: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -107,6 +109,13 @@ class System(nn.Module):
             altitude_m: ``(N,)`` metres above ground, NaN where unknown.
         """
         return self.embed(images, view)
+
+    def embed_photos(self, photos: Tensor, view: View, altitude_m: Tensor) -> Tensor:
+        """``embed_at`` for images as they are decoded: uint8 RGB ``(N, 3, H, W)``.
+
+        It is what ``skyfix export`` writes: normalization cannot be forgotten or done twice.
+        """
+        return self.embed_at(normalized(photos, self.preprocess[view]), view, altitude_m)
 
     @abstractmethod
     def objective(self, batch: Batch) -> dict[str, Tensor]:
