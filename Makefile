@@ -11,8 +11,9 @@ demo: $(STAMP)
 demo-train: $(STAMP)
 	$(BIN)/skyfix demo --train --out demo/train
 
+# Two workers with a thread each: tests are many and small, and threads that wait for each other slow.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
