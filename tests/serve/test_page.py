@@ -35,7 +35,7 @@ FLIGHT = FlightSize(
     photos=3, seconds=6.0, fps=2, photo_px=(480, 360), video_px=(320, 240), altitude_m=80.0,
     seed=1, has_heights=False,
 )  # fmt: skip
-WAIT_MS = 30_000
+WAIT_MS = 120_000
 WITHIN_M = 5.0
 
 
