@@ -83,7 +83,9 @@ class Descriptors:
         queries = self.comparable(descriptors)
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 tile.")
-        return nearest(queries, self._blocks(rows, len(queries), k), k)
+        # There are no more to sort out than there are.
+        most = max(1, min(k, self._tiles if rows is None else len(rows)))
+        return _padded(nearest(queries, self._blocks(rows, len(queries), most), most), k)
 
     @cached_property
     def _mapped(self) -> MappedDescriptors | None:
@@ -120,3 +122,12 @@ class Descriptors:
     def _held_blocks(self, size: int) -> Iterator[np.ndarray]:
         for start in range(0, self._tiles, size):
             yield self.matrix[start : start + size]
+
+
+def _padded(found: Matches, k: int) -> Matches:
+    """The same with k columns."""
+    missing = ((0, 0), (0, k - found.rows.shape[1]))
+    return Matches(
+        np.pad(found.rows, missing, constant_values=-1),
+        np.pad(found.scores, missing, constant_values=-np.inf),
+    )

@@ -73,11 +73,11 @@ def estimate(
     likely = np.argsort(-probability, kind="stable")[:_MODES]
     origin = float(lon[likely[0]]), float(lat[likely[0]])
     places = np.stack(east_north(*origin, lon, lat), axis=-1)
-    away_m = np.linalg.norm(places[likely, None] - places, axis=-1)
+    away_m = _lengths(places[likely, None] - places)
     around = np.where(away_m <= reach_m, probability, 0.0)
     mode = around[np.argmax(around.sum(axis=1))]
     mean = mode @ places / mode.sum()
-    from_mean_m = np.linalg.norm(places - mean, axis=-1)
+    from_mean_m = _lengths(places - mean)
     outward = np.argsort(from_mean_m, kind="stable")
     held = np.searchsorted(np.cumsum(probability[outward]), HELD)
     radii_m = from_mean_m[outward[np.minimum(held, len(outward) - 1)]]
@@ -90,3 +90,9 @@ def estimate(
         float(accuracy_95_m),
         float(min(1.0, probability[from_mean_m <= reach_m].sum())),
     )
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Of vectors (..., 2); what np.linalg.norm gives, in a fraction of its time."""
+    east, north = vectors[..., 0], vectors[..., 1]
+    return np.sqrt(east * east + north * north)
