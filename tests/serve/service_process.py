@@ -26,8 +26,12 @@ SMALL = {
     "unwatched_s": 3.0,
 }
 _PROGRAM = """
-import sys
+import os, signal, sys, threading
 from pathlib import Path
+def outlive_nobody():
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=outlive_nobody, daemon=True).start()
 from skyfix.serve.run import run
 from skyfix.serve.settings import Limits, Settings
 folder, port, workers, limits, *galleries = sys.argv[1:]
@@ -91,14 +95,17 @@ def serving(
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     log = folder / "service.log"
     with log.open("a") as stream:
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream
+        )
     running = Running(process, f"http://127.0.0.1:{port}", folder)
-    try:
-        wait_ready(running, log)
-        yield running
-    finally:
-        if process.poll() is None:
-            running.stop()
+    with process:
+        try:
+            wait_ready(running, log)
+            yield running
+        finally:
+            if process.poll() is None:
+                running.stop()
 
 
 def wait_ready(running: Running, log: Path) -> None:
