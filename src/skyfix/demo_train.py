@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from skyfix.datasets.university1652 import University1652
+from skyfix.evaluation.choices import Direction
 from skyfix.evaluation.metrics import evaluate_retrieval
-from skyfix.evaluation.protocol import Direction, Evaluation, evaluate
+from skyfix.evaluation.protocol import Evaluation, evaluate
 from skyfix.gallery import Gallery
 from skyfix.geo.ground import distance_m
 from skyfix.inference import Embedder

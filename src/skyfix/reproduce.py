@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from skyfix.datasets.registry import open_dataset
-from skyfix.evaluation.protocol import Direction, Extraction, directions_of
+from skyfix.evaluation.choices import Direction
+from skyfix.evaluation.protocol import Extraction, directions_of
 from skyfix.evaluation.study import run_protocols
 from skyfix.files import read_json, require_writable, write_json, write_text
 from skyfix.inference import Embedder

@@ -161,6 +161,14 @@ def test_bad_sources_give_one_line(kind: str, tmp_path: Path):
     assert "\n" not in str(raised.value)
 
 
+def test_a_list_of_other_files_is_no_video(even: Path, tmp_path: Path):
+    listed = tmp_path / "list.mp4"
+    listed.write_text(f"ffconcat version 1.0\nfile {even.name}\n")
+    (tmp_path / even.name).write_bytes(even.read_bytes())
+    with pytest.raises(SkyfixError, match=r"Not a video.*list\.mp4"):
+        list(open_frames(listed))
+
+
 def test_real_time_drops_frames_and_keeps_no_backlog(even: Path):
     source, started, late_s, taken = open_frames(even, realtime=True), time.monotonic(), [], []
     for frame in source:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 from rich.console import Console
 
 from skyfix import __version__
@@ -15,7 +15,6 @@ app = App(
     version=__version__,
     help_format="markdown",
 )
-# Import paths instead of functions: only the command that runs is loaded.
 _OPTIONAL = {
     "av": "video",
     "fastapi": "serve",
@@ -36,31 +35,51 @@ _OPTIONAL = {
     "starlette": "serve",
     "uvicorn": "serve",
 }
-_COMMANDS = {
-    "demo": "Run the whole path on the shipped sample.",
-    "train": "Train a system and write its checkpoint folder.",
-    "adapt": "Fine-tune a trained system to your own map.",
-    "evaluate": "Measure R@K, R@1 % and AP of a system on a data set.",
-    "reproduce": "Train, evaluate and report a published system, beside its published figures.",
-    "locate": "Find where photos were taken.",
-    "track": "Find where the frames of a video were taken.",
-    "serve": "Serve galleries over HTTP, with a map page.",
-    "calibrate": "Fit how sure fixes of a gallery are to photos of known places.",
-    "export": "Write a system for ONNX Runtime, OpenVINO or torch.export.",
-    "doctor": "Show what is installed and which weights can be had.",
-}
-for _name, _help in _COMMANDS.items():
-    app.command(f"skyfix.cli.{_name}:{_name}", name=_name, help=_help)
-app.command("skyfix.cli.data:app", name="data", help="List, check or make up data sets.")
-app.command("skyfix.cli.systems:app", name="systems", help="List or import published systems.")
-app.command("skyfix.cli.gallery:app", name="gallery", help="Build and inspect galleries.")
-app.command("skyfix.cli.world:app", name="world", help="Render made-up towns or your own maps.")
+_FIRST = Group("First steps", sort_key=1)
+_MORE = Group(
+    "More", help="`skyfix COMMAND --help` explains each option and has an example.", sort_key=2
+)
+# In the order of the first page, whose lines are those that the commands' docstrings begin with.
+_FIRST_COMMANDS = ("demo", "gallery", "locate", "track", "evaluate", "train")
+_MORE_COMMANDS = (
+    "adapt",
+    "calibrate",
+    "data",
+    "doctor",
+    "export",
+    "reproduce",
+    "serve",
+    "systems",
+    "world",
+)
+_WITH_SUBCOMMANDS = {"gallery", "data", "systems", "world"}
+
+
+def _register() -> None:
+    for group, names in ((_FIRST, _FIRST_COMMANDS), (_MORE, _MORE_COMMANDS)):
+        for order, name in enumerate(names):
+            # Import paths instead of functions: what a command needs is loaded when it runs.
+            path = f"skyfix.cli.{name}:{'app' if name in _WITH_SUBCOMMANDS else name}"
+            app.command(path, name=name, group=group, sort_key=order)
+    app.register_install_completion_command(
+        help="Let the shell complete commands and options.\n\n"
+        "Example: `skyfix --install-completion --shell bash`",
+        group=_MORE,
+    )
+    for flag in ("--help", "--version"):
+        app[flag].group = _MORE
+
+
+_register()
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    words = sys.argv[1:] if tokens is None else list(tokens)
     try:
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        if not words or words[0] in app.help_flags:
+            _load_all()
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         _fail(f"{error}".replace("\n", " "))
     except SkyfixError as error:
@@ -76,6 +95,12 @@ def main(tokens: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; there is nobody left to tell.
         sys.stderr.close()
+
+
+def _load_all() -> None:
+    """What the first page says of a command stands in its module."""
+    for name in (*_FIRST_COMMANDS, *_MORE_COMMANDS):
+        app[name]
 
 
 def _fail(message: str, code: int = 2) -> None:

@@ -13,7 +13,9 @@ from skyfix.errors import SkyfixError
 
 _SHOWN = 10
 
-app = App(name="data", help="List, check or make up data sets.")
+app = App(
+    name="data", help="List, check or make up data sets.\n\nExample: `skyfix data` lists them."
+)
 
 
 @app.default

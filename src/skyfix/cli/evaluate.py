@@ -4,15 +4,17 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich import print as show
 from rich.table import Table
 
 from skyfix.cli.numbers import InputPx
-from skyfix.evaluation.metrics import Distractors
-from skyfix.evaluation.protocol import Direction, Extraction, Measurement
+from skyfix.evaluation.choices import Direction, Distractors
+
+if TYPE_CHECKING:
+    from skyfix.evaluation.protocol import Measurement
 
 FIGURES = ("R@1", "R@5", "R@10", "R@1%", "AP")
 LINK_FIGURES = ("R@1", "R@5", "R@10", "R@1%", "hit rate", "AP(step)")
@@ -66,7 +68,7 @@ def evaluate(
         auto, cpu or cuda.
     """
     from skyfix.datasets.registry import open_dataset
-    from skyfix.evaluation.protocol import directions_of
+    from skyfix.evaluation.protocol import Extraction, directions_of
     from skyfix.evaluation.study import read_protocols, run_protocols
     from skyfix.files import require_writable, write_json
     from skyfix.inference import Embedder
@@ -86,7 +88,7 @@ def evaluate(
         require_writable(report)
     measured: list[Measurement] = []
 
-    def keep(found: Measurement) -> None:
+    def keep(found: "Measurement") -> None:
         """Nothing that was measured is lost when a later condition fails."""
         measured.append(found)
         if json is not None:
@@ -117,7 +119,7 @@ def evaluate(
 
 
 def _report(
-    measured: list[Measurement],
+    measured: "list[Measurement]",
     protocols: list[str],
     distractors: Distractors,
     about: dict[str, str],
@@ -130,13 +132,13 @@ def _report(
     return {**about, "measurements": [found.to_json() for found in measured]}
 
 
-def _scores(found: Measurement, distractors: Distractors) -> dict[str, Any]:
+def _scores(found: "Measurement", distractors: Distractors) -> dict[str, Any]:
     if found.links is not None:
         return found.links.to_json()
     return found.places[distractors].to_json()
 
 
-def _tables(measured: list[Measurement], system: str, distractors: Distractors) -> list[Table]:
+def _tables(measured: "list[Measurement]", system: str, distractors: Distractors) -> list[Table]:
     """One table a protocol and direction, and one more of the figures in metres."""
     tables: dict[tuple[str, ...], Table] = {}
     for found in measured:

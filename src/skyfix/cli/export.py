@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich import print as show
 
-from skyfix.inference.artefact import Format, Precision
+from skyfix.inference.choices import Format, Precision
 
 
 def export(

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from skyfix.gallery.manifest import Counts
     from skyfix.gallery.sources import Source
 
-app = App(name="gallery", help="Build and inspect galleries of satellite tiles.")
+app = App(
+    name="gallery",
+    help="Make a gallery of your map (`skyfix gallery build`), change and check it.\n\n"
+    "Example: `skyfix gallery build map.tif --out gallery --tile-m 200`",
+)
 
 
 @app.command

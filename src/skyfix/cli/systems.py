@@ -8,7 +8,11 @@ from rich import print as show
 from rich.box import SIMPLE
 from rich.table import Table
 
-app = App(name="systems", help="List the published systems, or import authors' weights.")
+app = App(
+    name="systems",
+    help="List the published systems, or import authors' weights.\n\n"
+    "Example: `skyfix systems` lists them.",
+)
 
 
 @app.default

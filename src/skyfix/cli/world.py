@@ -14,7 +14,11 @@ from skyfix.errors import SkyfixError
 if TYPE_CHECKING:
     from skyfix.world.scene import Scene
 
-app = App(name="world", help="Made-up towns, and photos rendered of them or of your own maps.")
+app = App(
+    name="world",
+    help="Make up towns, and render photos of them or of your own maps.\n\n"
+    "Example: `skyfix world town --seed 3 --out town`",
+)
 
 
 @Parameter(name="*")

@@ -14,13 +14,14 @@ an unstable sort.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from skyfix.errors import SkyfixError
+from skyfix.evaluation.choices import Distractors
 from skyfix.evaluation.ranks import (
     LabelMatches,
     checked_descriptors,
@@ -30,7 +31,6 @@ from skyfix.evaluation.ranks import (
 
 JUNK = -1
 RECALL_AT = (1, 5, 10)
-Distractors = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True, eq=False)

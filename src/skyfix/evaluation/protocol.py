@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
 from skyfix.datasets.contract import Images, LinkedSet, Matches, RetrievalSet, is_linked
 from skyfix.errors import SkyfixError
 from skyfix.evaluation.changes import Change
+from skyfix.evaluation.choices import Direction, Distractors
 from skyfix.evaluation.conditions import PLAIN, Condition, Side
 from skyfix.evaluation.distances import SDM_AT, distance_figures, first_columns
 from skyfix.evaluation.linked import LinkedResult, evaluate_matches
-from skyfix.evaluation.metrics import Distractors, RetrievalResult, evaluate_retrieval
+from skyfix.evaluation.metrics import RetrievalResult, evaluate_retrieval
 from skyfix.images import ImageError
 from skyfix.views import View
 
-Direction = Literal["drone2satellite", "satellite2drone", "ground2satellite"]
 _VIEWS: dict[Direction, tuple[View, View]] = {
     "drone2satellite": ("drone", "satellite"),
     "satellite2drone": ("satellite", "drone"),

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from skyfix.errors import SkyfixError
+from skyfix.evaluation.choices import Direction
 from skyfix.evaluation.conditions import conditions
-from skyfix.evaluation.protocol import Direction, Extraction, Measurement, measure, views_of
+from skyfix.evaluation.protocol import Extraction, Measurement, measure, views_of
 
 
 def run_protocols(

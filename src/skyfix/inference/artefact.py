@@ -4,16 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from skyfix.errors import SkyfixError
 from skyfix.files import read_json, write_json
+from skyfix.inference.choices import Format, Precision
 from skyfix.systems.checkpoint import DESCRIPTION_FILE, EXPORT
 from skyfix.systems.preprocess import Preprocess
 from skyfix.views import VIEWS, View
-
-Format = Literal["onnx", "openvino", "torch-export"]
-Precision = Literal["fp32", "fp16", "int8"]
 
 FORMAT_VERSION = 1
 SAME_COSINE = 0.9999

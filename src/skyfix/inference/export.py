@@ -16,7 +16,8 @@ from skyfix import __version__
 from skyfix.errors import SkyfixError
 from skyfix.files import require_writable
 from skyfix.images import SUFFIXES, read_image
-from skyfix.inference.artefact import SAME_COSINE, Artefact, Format, Parity, Precision, sha256
+from skyfix.inference.artefact import SAME_COSINE, Artefact, Parity, sha256
+from skyfix.inference.choices import Format, Precision
 from skyfix.inference.graphs import Described, write_graph
 from skyfix.inference.runtimes import open_graph, trusted_program
 from skyfix.progress import tracked

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skyfix.inference.artefact import INPUT, OUTPUT, Format
+from skyfix.inference.artefact import INPUT, OUTPUT
+from skyfix.inference.choices import Format
 from skyfix.systems.system import System
 from skyfix.views import View
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from skyfix.errors import SkyfixError
-from skyfix.inference.artefact import INPUT, Format
+from skyfix.inference.artefact import INPUT
+from skyfix.inference.choices import Format
 
 Graph = Callable[[np.ndarray], np.ndarray]
 """Images (N, 3, H, W) uint8 RGB to descriptors (N, D) float32."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skyfix.errors import SkyfixError
+from skyfix.localize.container import open_container
 from skyfix.localize.telemetry import Telemetry
 from skyfix.localize.telemetry_srt import from_texts
 
@@ -21,7 +22,7 @@ def read_subtitles(path: Path) -> Telemetry:
     import av
 
     try:
-        with av.open(str(path.absolute())) as container:
+        with open_container(path) as container:
             if not container.streams.subtitles:
                 raise SkyfixError(
                     f"{path} has no subtitles to read telemetry from. "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skyfix.errors import SkyfixError
+from skyfix.localize.container import open_container
 from skyfix.localize.frames import Frame, Selection
 from skyfix.localize.prepare import Picture
 
@@ -72,7 +73,7 @@ class VideoFrames:
         if path.stat().st_size == 0:
             raise SkyfixError(f"Empty video file (0 bytes): {path}.")
         try:
-            container = av.open(str(path.absolute()))
+            container = open_container(path)
         except av.FFmpegError as error:
             raise SkyfixError(
                 f"Not a video, or a truncated one without its index: {path} ({error.strerror}). "

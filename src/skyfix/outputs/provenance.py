@@ -13,7 +13,8 @@ import torch
 
 from skyfix import __version__
 from skyfix.datasets.contract import RetrievalSet
-from skyfix.evaluation.protocol import Direction, Extraction, Measurement, views_of
+from skyfix.evaluation.choices import Direction
+from skyfix.evaluation.protocol import Extraction, Measurement, views_of
 from skyfix.inference import Embedder
 from skyfix.systems import training_of
 from skyfix.views import View

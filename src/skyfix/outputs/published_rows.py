@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from skyfix.datasets.contract import RetrievalSet
 from skyfix.datasets.reader import Reader
-from skyfix.evaluation.protocol import Direction, views_of
+from skyfix.evaluation.choices import Direction
+from skyfix.evaluation.protocol import views_of
 from skyfix.systems.published import published_figures
 
 _CONDITIONS = {

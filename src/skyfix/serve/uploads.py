@@ -12,6 +12,7 @@ from PIL import Image
 
 from skyfix.errors import SkyfixError
 from skyfix.images import ImageError
+from skyfix.localize.container import open_container
 from skyfix.serve.problems import ProblemError
 
 PHOTO_KINDS = {
@@ -136,9 +137,7 @@ def check_frame_size(video: Path, most_pixels: int) -> None:
     Raises:
         ProblemError: 413, too many pixels.
     """
-    import av
-
-    with av.open(str(video)) as container:
+    with open_container(video) as container:
         codec = container.streams.video[0].codec_context
         if codec.width * codec.height > most_pixels:
             raise ProblemError(

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from skyfix.datasets.contract import RetrievalSet
-from skyfix.evaluation.protocol import Direction, Extraction, measure
+from skyfix.evaluation.choices import Direction
+from skyfix.evaluation.protocol import Extraction, measure
 from skyfix.files import atomic_path
 from skyfix.inference import Embedder
 from skyfix.systems.system import System
