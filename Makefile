@@ -11,9 +11,8 @@ demo: $(STAMP)
 demo-train: $(STAMP)
 	$(BIN)/skyfix demo --train --out demo/train
 
-# Two workers with a thread each: tests are many and small, and threads that wait for each other slow.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

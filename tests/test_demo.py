@@ -23,7 +23,7 @@ def truth() -> dict[str, tuple[float, float]]:
         }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_the_sample_is_located_within_a_tile(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -26,7 +26,7 @@ def test_all_are_short_and_run_here() -> None:
     assert all(len((EXAMPLES / name).read_text().splitlines()) < 50 for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_own_map(tmp_path: Path) -> None:
     *_, last = run("own_map.py", tmp_path)
     located = int(last.split()[0])

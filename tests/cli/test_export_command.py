@@ -16,6 +16,8 @@ from skyfix.gallery import Gallery
 from skyfix.geo.camera import Pose
 from skyfix.localize import locate
 
+pytestmark = pytest.mark.full
+
 TILES = ("--tile-m", "100", "--stride-m", "50")
 
 

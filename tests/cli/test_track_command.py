@@ -155,13 +155,13 @@ def resumed_as_never_killed(arguments: list[str], steps: int, folder: Path) -> l
     return recorded(cut)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_killed_run_is_gone_on_with(flight: Flight, tmp_path: Path) -> None:
     steps = resumed_as_never_killed(flight.arguments(), 3, tmp_path)
     assert [step["index"] for step in steps] == list(range(10))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_a_real_flight_by_its_subtitles(shared: Path, tmp_path: Path) -> None:
     """Every sixth second of a minute, 45 degrees down, over 200-m tiles."""

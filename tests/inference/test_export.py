@@ -18,6 +18,8 @@ from skyfix.inference.export import export
 from skyfix.inference.graphs import Described
 from skyfix.systems.system import System
 
+pytestmark = pytest.mark.full
+
 SYSTEM_FILE = "system.json"
 
 

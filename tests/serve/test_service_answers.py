@@ -21,6 +21,8 @@ from skyfix.geo.ground import distance_m, offset
 from skyfix.localize import Fix, locate
 from skyfix.outputs import write_fixes
 
+pytestmark = pytest.mark.full
+
 ID = "our-scene"
 
 

@@ -15,6 +15,8 @@ from service_process import Running, serving
 
 from skyfix.gallery import Gallery
 
+pytestmark = pytest.mark.full
+
 _ADD = """
 import os, signal, sys
 from skyfix.gallery import Gallery
