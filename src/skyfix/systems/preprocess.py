@@ -6,7 +6,6 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -23,9 +22,8 @@ class Preprocess:
     Attributes:
         input_px: (height, width) in px.
         mean, std: per channel in the network's order, for samples scaled to 0..1.
-        interpolation: ``bicubic`` is Pillow's, with antialiasing, by torch's faster arithmetic
-            (some samples differ by 1 of 255); ``area`` and ``linear`` (without antialiasing) are
-            OpenCV's.
+        interpolation: ``bicubic`` is Pillow's, with antialiasing; ``area`` and ``linear``
+            (without antialiasing) are OpenCV's.
         bgr: the network takes blue, green, red instead of red, green, blue.
         polar_px: if above 0, the image is resized to a square of this side (px) and unrolled
             around its centre to ``input_px`` (see ``layers.polar``).
@@ -68,7 +66,7 @@ def fitted(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     height, width = preprocess.resized_px
     resized = image.convert("RGB")
     if preprocess.interpolation == "bicubic":
-        resized = _bicubic(resized, (height, width))
+        resized = resized.resize((width, height), Image.Resampling.BICUBIC)
     else:
         kind = _OPENCV_FILTERS[preprocess.interpolation]
         samples = cv2.resize(np.asarray(resized), (width, height), interpolation=kind)
@@ -77,13 +75,6 @@ def fitted(image: Image.Image, preprocess: Preprocess) -> Image.Image:
         return resized
     samples = unrolled(np.asarray(resized), *preprocess.input_px)
     return Image.fromarray(np.rint(samples).astype(np.uint8))
-
-
-def _bicubic(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
-    # a third of the time of Pillow's own resize, which is worth as much as decoding the file
-    samples = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
-    resized = F.interpolate(samples, size_px, mode="bicubic", antialias=True)[0]
-    return Image.fromarray(resized.permute(1, 2, 0).contiguous().numpy())
 
 
 def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
