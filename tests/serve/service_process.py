@@ -1,5 +1,6 @@
 """A real service as a process of its own, with limits that tests can reach."""
 
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ SMALL = {
     "unwatched_s": 3.0,
 }
 _PROGRAM = """
-import os, signal, sys, threading
+import json, os, signal, sys, threading
 from pathlib import Path
 def outlive_nobody():
     sys.stdin.read()
@@ -35,7 +36,7 @@ threading.Thread(target=outlive_nobody, daemon=True).start()
 from skyfix.serve.run import run
 from skyfix.serve.settings import Limits, Settings
 folder, port, workers, limits, *galleries = sys.argv[1:]
-limits = Limits(**eval(limits))
+limits = Limits(**json.loads(limits))
 run(Settings(tuple(galleries), Path(folder), workers=int(workers), limits=limits), int(port))
 """
 
@@ -89,7 +90,7 @@ def serving(
         str(folder),
         str(port),
         str(workers),
-        repr(dict(SMALL if limits is None else limits)),
+        json.dumps(dict(SMALL if limits is None else limits)),
     ]
     command = [sys.executable, "-c", _PROGRAM, *settings, *map(str, galleries)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

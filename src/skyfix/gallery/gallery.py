@@ -1,4 +1,8 @@
-"""The gallery: one folder of geo-referenced tiles, their descriptors and the system behind them."""
+"""The gallery: one folder of geo-referenced tiles, their descriptors and the system behind them.
+
+Longer than other files for the documentation of its public class; the work is done by the modules
+beside it.
+"""
 
 import io
 from collections.abc import Sequence

@@ -48,7 +48,9 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                # The page's own files are asked for again, but sent only when they have changed.
+                is_ours = scope["path"].startswith("/static/")
+                headers.setdefault("Cache-Control", "no-cache" if is_ours else "no-store")
             await send(message)
 
         await self._app(scope, receive, with_headers)
