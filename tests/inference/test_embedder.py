@@ -59,7 +59,7 @@ def test_memory_that_does_not_suffice_is_told(
     def too_large(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(embedder.system, "embed_at", too_large)
+    monkeypatch.setattr(type(embedder.system), "embed_at", too_large)
     with pytest.raises(SkyfixError, match="cpu does not hold 3 images"):
         embedder.embed(photos, "drone")
 

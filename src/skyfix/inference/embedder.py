@@ -15,6 +15,7 @@ from skyfix.errors import SkyfixError
 from skyfix.images import ImageError, read_image
 from skyfix.inference.artefact import is_exported
 from skyfix.inference.exported import ExportedSystem
+from skyfix.inference.folding import folded, has_batch_norms
 from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import identity, load, save
@@ -56,6 +57,7 @@ class Embedder:
         self.system.to(self.device).eval()
         self.batch_size = batch_size
         self._identity: str | None = None
+        self._networks: dict[View, System] = {}
 
     @property
     def dimensions(self) -> int:
@@ -169,7 +171,9 @@ class Embedder:
         known_m = torch.from_numpy(altitude_m.astype(np.float32)).to(self.device)
         try:
             with torch.inference_mode():
-                descriptors = self.system.embed_photos(photos, view, known_m)
+                if view not in self._networks:
+                    self._networks[view] = self._network(photos[:1], view, known_m[:1])
+                descriptors = self._networks[view].embed_photos(photos, view, known_m)
         except torch.OutOfMemoryError as error:
             raise SkyfixError(
                 f"The memory of {self.device} does not hold {len(tensors)} images of "
@@ -182,6 +186,15 @@ class Embedder:
                 "Its weights are damaged or its training diverged."
             )
         return result
+
+    def _network(self, photos: Tensor, view: View, known_m: Tensor) -> System:
+        """The system as it runs fastest on images such as the given ones."""
+
+        def describe(system: System) -> Tensor:
+            return system.embed_photos(photos, view, known_m)
+
+        known = next(iter(self._networks.values()), self.system)
+        return folded(known, describe) if has_batch_norms(known) else known
 
     def _decoded(
         self, images: Sequence[ImageLike], view: View, change: _Change | None
