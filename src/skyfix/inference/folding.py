@@ -96,5 +96,5 @@ def _after(norm: nn.Module) -> nn.Module | None:
     if type(norm) is nn.BatchNorm2d:
         return nn.Identity()
     if hasattr(norm, "drop") and hasattr(norm, "act"):
-        return nn.Sequential(norm.drop, norm.act)
+        return nn.Sequential(norm.get_submodule("drop"), norm.get_submodule("act"))
     return None
