@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
+from skyfix.memory import keep_freed_memory
 from skyfix.serve.app import create_app
 from skyfix.serve.metrics import FOLDER
 from skyfix.serve.settings import Settings
@@ -32,6 +33,8 @@ class _Factory:
     settings: Settings
 
     def __call__(self) -> Any:
+        # Before there are threads: what one has taken for its own it keeps.
+        keep_freed_memory()
         return create_app(self.settings)
 
 
