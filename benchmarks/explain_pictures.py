@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Polygon
 
 from skyfix.demo import STRIDE_M, SYSTEM, TILE_M
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/pictures"))
     work = parser.parse_args().work
     save(partition(), "explain_partition.png")
-    save(normalization(), "explain_pose.png")
+    save(normalization(), "explain_pose.jpg")
     save(refusal(work), "explain_refusal.png")
 
 
@@ -51,8 +51,8 @@ def partition() -> Figure:
     """LPN's rings, SDPL's parts at one shift, and all of SDPL's pooling weights as one matrix."""
     rings, dense = square_rings(CELLS, CELLS, RINGS), shifted_dense_parts(CELLS, CELLS, RINGS)
     parts = len(dense.weights) // 3
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 2))
     left, right = above.subfigures(1, 2, width_ratios=(RINGS, parts))
     _row_of_parts(left, rings, range(RINGS), "LPN: 4 rings")
     _row_of_parts(right, dense, range(parts, 2 * parts), "SDPL: 10 parts of the middle shift")
@@ -68,9 +68,9 @@ def partition() -> Figure:
     return figure
 
 
-def _row_of_parts(figure: object, one: Partition, rows: range, title: str) -> None:
-    figure.suptitle(title)  # type: ignore[attr-defined]
-    panels = figure.subplots(1, len(rows))  # type: ignore[attr-defined]
+def _row_of_parts(figure: SubFigure, one: Partition, rows: range, title: str) -> None:
+    figure.suptitle(title)
+    panels = figure.subplots(1, len(rows))
     for axes, row in zip(panels, rows, strict=True):
         axes.imshow(one.shares(CELLS, CELLS)[row], cmap="Blues", vmin=0, vmax=1.2)
         axes.set(xticks=(), yticks=())
@@ -83,15 +83,15 @@ def normalization() -> Figure:
     pose = known_of(sample / PHOTO).pose
     size = (photo.shape[1], photo.shape[0])
     patch = patches(photo, pose, TILE_M, TILE_M / 2, (256, 256))[0]
-    centre = centre_on_ground(pose) + (patch.east_m, patch.north_m)
+    centre = centre_on_ground(pose) + np.array((patch.east_m, patch.north_m))
     half = TILE_M / 2
     square = centre + np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(10, 3.3), layout="constrained")
     seen, flat, above = figure.subplots(1, 3, width_ratios=(4, 3, 3))
     seen.imshow(photo)
     seen.add_patch(Polygon(project(square, pose, *size), fill=False, color=YELLOW, linewidth=2))
     seen.set(xlim=(0, size[0]), ylim=(size[1], 0))
-    seen.set_title(f"photo: pitch {pose.pitch_deg:.0f}, heading {pose.heading_deg:.0f} deg")
+    seen.set_title(f"photo: pitch {pose.pitch_deg:.0f}, heading {pose.heading_deg % 360:.0f} deg")
     flat.imshow(patch.pixels)
     flat.set_title(f"rectified: {TILE_M:.0f} m, north up")
     with open_map(sample / "map.tif") as raster:
@@ -106,7 +106,7 @@ def normalization() -> Figure:
     outline = (footprint(pose, *size) - centre) * (256 / TILE_M)
     above.add_patch(Polygon(outline * (1, -1) + 128, fill=False, color=YELLOW, linewidth=2))
     above.set(xlim=(0, 255), ylim=(255, 0))
-    above.set_title("the map there, and the photo's outline")
+    above.set_title("map, with the photo's outline")
     for axes in (seen, flat, above):
         axes.set(xticks=(), yticks=())
     return figure
@@ -138,7 +138,7 @@ def refusal(work: Path) -> Figure:
         axes.plot(line, score, style, color="0.3", label=f"confidence {probability:g}")
     axes.set(xlim=(-8.5, 8.5), xlabel="log odds of the best tile's neighbourhood",
              ylabel="score of the best tile, standard deviations")  # fmt: skip
-    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
     return figure
 
 
