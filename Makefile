@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo demo-train test test-fast lint bench clean
+.PHONY: demo demo-train test test-fast lint docs pictures bench clean
 
 demo: $(STAMP)
 	$(BIN)/skyfix demo --out demo
@@ -22,6 +22,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A link that leads nowhere is an error. The site opens without a server: site/index.html.
+docs: $(STAMP)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs/site -d build/doctrees . site
+
+pictures: $(STAMP)
+	$(BIN)/python benchmarks/pictures.py
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/part_pooling.py
 	$(BIN)/python benchmarks/layers.py
@@ -37,4 +44,4 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv build demo site

@@ -1,11 +1,9 @@
 """Pictures of the map page for docs/map_page.md, of the made-up town alone.
 
-    skyfix world sample --out sample
-    skyfix gallery build sample/map.tif --out town --tile-m 150 --stride-m 50
-    skyfix serve --gallery town &
-    python benchmarks/page_pictures.py --sample sample
+    python benchmarks/page_pictures.py [--work runs/pictures]
 
-Needs the Python package playwright and Chromium on the path.
+Needs the Python package playwright and Chromium on the path. The work folder keeps the gallery; a
+service of it runs as long as the pictures are taken.
 """
 
 import argparse
@@ -16,10 +14,15 @@ from typing import Any
 
 from PIL import Image
 
+from skyfix.gallery import Gallery
+from skyfix.inference import Embedder
+from skyfix.world import sample_folder
+
 REPOSITORY = Path(__file__).parents[1]
-sys.path.append(str(REPOSITORY / "tests"))
+sys.path += [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "serve")]
 
 from browsing import started_browser  # noqa: E402
+from service_process import serving  # noqa: E402
 
 OUT = REPOSITORY / "docs" / "pictures"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -29,18 +32,19 @@ WAIT_MS = 300_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sample", type=Path, required=True)
-    parser.add_argument("--address", default="http://127.0.0.1:8652")
-    arguments = parser.parse_args()
-    with started_browser() as browser:
+    parser.add_argument("--work", type=Path, default=Path("runs/pictures"))
+    work = parser.parse_args().work
+    sample, town = sample_folder(), work / "town"
+    Gallery.build(sample / "map.tif", town, Embedder("skyfix_s"), 150.0, 50.0)
+    with serving([town], work, limits={}) as service, started_browser() as browser:
         for name, size, scheme in (
             ("light", DESKTOP, "light"), ("dark", DESKTOP, "dark"), ("phone", PHONE, "light"),
         ):  # fmt: skip
-            page = _opened(browser, arguments.address, size, scheme)
-            _locate(page, [arguments.sample / f"photos/photo_{one:03}.jpg" for one in PHOTOS])
+            page = _opened(browser, service.url, size, scheme)
+            _locate(page, [sample / f"photos/photo_{one:03}.jpg" for one in PHOTOS])
             _shoot(page, name, full_page=name == "phone")
-        page = _opened(browser, arguments.address, DESKTOP, "light")
-        _fly(page, arguments.sample)
+        page = _opened(browser, service.url, DESKTOP, "light")
+        _fly(page, sample)
         _shoot(page, "track")
 
 

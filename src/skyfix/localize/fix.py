@@ -39,6 +39,7 @@ class Fix:
         accuracy_m, accuracy_95_m: radii around the position that hold the truth in 68 and 95 %
             of cases.
         confidence: posterior probability that the truth is near the position, 0 to 1.
+        reason: why not located, or what could not be done for a position that is given; else empty.
         candidates: most likely tiles, best first, also when not located.
         camera_lon, camera_lat: the point below the camera; None unless the pose is known or the
             photo was registered.
