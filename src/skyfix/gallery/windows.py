@@ -148,7 +148,9 @@ class WindowCutter:
 
     def _open(self, index: int) -> PieceCutter:
         cutting, job = self._cutting, self._cutting.jobs[index]
-        raster = open_map(job.path, cutting.sources[job.raster].bands)
+        source = cutting.sources[job.raster]
+        # Other processes that cut may run in other folders: the absolute path.
+        raster = open_map(Path(source.path), source.bands)
         raster = self._opened.enter_context(raster)
         cutter = PieceCutter(raster, job.plan, cutting.size_px, cutting.thumbnail_px)
         return self._opened.enter_context(cutter)
