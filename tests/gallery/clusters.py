@@ -20,9 +20,7 @@ def cluster(nodes: int = 2) -> Iterator[str]:
     os.environ[TOKEN] = uuid.uuid4().hex
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     settings = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": STORE_BYTES}
-    made = Cluster(
-        initialize_head=True, head_node_args={**settings, "include_dashboard": False}
-    )
+    made = Cluster(initialize_head=True, head_node_args={**settings, "include_dashboard": False})
     try:
         for _ in range(nodes - 1):
             made.add_node(**settings)

@@ -1,5 +1,6 @@
 """Work on a Ray cluster: joining one, and tasks done in order whoever dies meanwhile."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
@@ -35,7 +36,7 @@ def join(address: str) -> None:
     if ray.is_initialized():
         return
     try:
-        ray.init(address, log_to_driver=False, logging_level="error")
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise SkyfixError(
             f"No Ray cluster at {address}: {first_line(error)}. Start one with `ray start --head` "
@@ -123,7 +124,7 @@ class Crew(Generic[Task, Result]):
         """Give free workers what is to be done, the earliest first."""
         while self._free and self._todo:
             name, number = self._free.pop(0), heappop(self._todo)
-            call = self._workers[name].do.remote(self._open[number])
+            call: ObjectRef = self._workers[name].do.remote(self._open[number])
             self._calls[call] = name, number
 
     def _collect(self) -> None:

@@ -9,7 +9,6 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -93,12 +92,16 @@ class ClusterEmbedder:
 
         planned = sum(len(job.plan) for job in cutting.jobs)
         size = min(self._workers, math.ceil(planned / WINDOW_TILES))
+        system = ray.put(_Sent(_files(self._embedder), self.identity, self._embedder.batch_size))
+        work = ray.put(cutting)
         # Two calls at once: one window is cut while another one is embedded.
         options: dict[str, Any] = {"max_concurrency": 2, "scheduling_strategy": "SPREAD"}
         options |= {"num_cpus": 1} | ({"num_gpus": 1} if self._kind == "GPU" else {})
         worker = ray.remote(**options)(TileWorker)
-        system = _Sent(_files(self._embedder), self.identity, self._embedder.batch_size)
-        hire = partial(worker.remote, ray.put(system), ray.put(cutting), self._device)
+
+        def hire() -> Any:
+            return worker.remote(system, work, self._device)
+
         yield from Crew[Window, Embedded](hire, size).results(windows)
 
 
