@@ -1,14 +1,36 @@
-"""A Ray cluster of two nodes on one machine, and the processes of its workers."""
+"""A Ray cluster of two nodes on one machine, the processes of its workers, and a simple one."""
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from skyfix.errors import SkyfixError
+
 TOKEN = "SKYFIX_TEST_CLUSTER"
 STORE_BYTES = 80 * 2**20
+
+
+class Clerk:
+    """Squares numbers; dies of some of them, the first time or always."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ready(self) -> None:
+        pass
+
+    def do(self, number: int) -> int:
+        (self._folder / f"{number}-{time.monotonic_ns()}").touch()
+        first = len(list(self._folder.glob(f"{number}-*"))) == 1
+        if (number % 7 == 3 and first) or number == 1000:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number == 2000:
+            raise SkyfixError("2000 is too much.")
+        return number * number
 
 
 @contextmanager
@@ -19,6 +41,9 @@ def cluster(nodes: int = 2) -> Iterator[str]:
 
     os.environ[TOKEN] = uuid.uuid4().hex
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    path = os.environ.get("PYTHONPATH", "")
+    # Actors of tests are defined beside this file.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), path]))
     settings = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": STORE_BYTES}
     made = Cluster(initialize_head=True, head_node_args={**settings, "include_dashboard": False})
     try:
@@ -30,6 +55,7 @@ def cluster(nodes: int = 2) -> Iterator[str]:
         ray.shutdown()
         made.shutdown()
         del os.environ[TOKEN]
+        os.environ["PYTHONPATH"] = path
 
 
 def processes(kind: str) -> list[int]:

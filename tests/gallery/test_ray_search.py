@@ -13,10 +13,9 @@ from rasters import texture, write_map
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
+from skyfix.gallery.sharded import ShardedMatches, ShardedSearch
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'skyfix[ray]'")
-
-from skyfix.gallery.sharded import ShardedMatches, ShardedSearch
 
 pytestmark = [pytest.mark.full, pytest.mark.slow]
 

@@ -101,12 +101,13 @@ def build(
 
 
 def _embedder(system: str, device: str, ray: str | None) -> "TileEmbedder":
+    from skyfix.gallery.cluster import join
+    from skyfix.gallery.cluster_embedder import ClusterEmbedder
     from skyfix.inference import Embedder
 
     if ray is None:
         return Embedder(system, device=device)
-    from skyfix.gallery.cluster_embedder import ClusterEmbedder
-
+    join(ray)
     # This process embeds nothing: the workers do.
     return ClusterEmbedder(Embedder(system, device="cpu"), ray, device)
 

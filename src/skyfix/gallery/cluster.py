@@ -1,6 +1,7 @@
 """Work on a Ray cluster: joining one, and tasks done in order whoever dies meanwhile."""
 
 import logging
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
@@ -20,6 +21,7 @@ MAX_DEATHS = 4
 """Work that this many workers died of is given up."""
 
 _AT_ONCE, _AHEAD = 2, 4
+_CONNECT_S = 10.0
 
 
 def join(address: str) -> None:
@@ -36,12 +38,24 @@ def join(address: str) -> None:
     if ray.is_initialized():
         return
     try:
+        _require_open(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise SkyfixError(
             f"No Ray cluster at {address}: {first_line(error)}. Start one with `ray start --head` "
             "and join it from the other machines, with the same versions of Python, ray and skyfix."
         ) from error
+
+
+def _require_open(address: str) -> None:
+    """Refuse an address where nobody listens; Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "/" in host:
+        raise ValueError("an address is host:port or auto")
+    with socket.create_connection((host, int(port)), _CONNECT_S):
+        pass
 
 
 def answer(ref: "ObjectRef") -> Any:
@@ -151,10 +165,16 @@ class Crew(Generic[Task, Result]):
     def _lose(self, name: int, number: int | None, error: Exception) -> None:
         """A worker died in a call, which is to be made again."""
         self._deaths[number] += 1
-        limit = MAX_DEATHS * (self._size if number is None else 1)
-        if self._deaths[number] >= limit:
+        if number is None and self._deaths[None] >= MAX_DEATHS * self._size:
+            # What went wrong stands at the end of what Ray says of a start.
+            why = str(error).strip().splitlines()[-1].strip().removesuffix(".")
             raise SkyfixError(
-                f"{limit} workers of the cluster died of the same work: {first_line(error)}. "
+                f"Workers of the cluster cannot start: {why}. Install the same version of skyfix "
+                "on all machines."
+            )
+        if number is not None and self._deaths[number] >= MAX_DEATHS:
+            raise SkyfixError(
+                f"{MAX_DEATHS} workers of the cluster died of the same work: {first_line(error)}. "
                 "See its logs; what was committed is kept by the same command run again."
             )
         if number is not None:
