@@ -1,5 +1,6 @@
 """Galleries built by a cluster of two nodes, whose workers and whose driver are killed."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from rasters import texture, write_map
 from skyfix import systems
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
-from skyfix.gallery.cluster import Crew
+from skyfix.gallery.cluster import Crew, join
 from skyfix.gallery.cluster_embedder import ClusterEmbedder
 from skyfix.gallery.sources import describe
 from skyfix.gallery.windows import Cutting, Job
@@ -38,6 +39,7 @@ TILE_M, STRIDE_M = 20.0, 5.0
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with cluster() as made:
+        join(made)
         yield made
 
 
@@ -163,8 +165,13 @@ def test_what_a_task_complains_of_is_passed_on(address: str, tmp_path: Path) -> 
         list(crew(tmp_path).results(iter([1, 2, 2000])))
 
 
-def test_workers_that_cannot_start_are_one_line(address: str) -> None:
-    """As on a machine without skyfix."""
-    with pytest.raises(SkyfixError, match="cannot start: TypeError: [^\n]+folder") as caught:
-        list(Crew(lambda: ray.remote(num_cpus=0)(Clerk).remote(), 1).results(iter([1])))
+def test_workers_that_cannot_start_are_one_line(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine without skyfix: only this process can import what they are to run."""
+    (tmp_path / "only_here.py").write_text("class Worker:\n    def ready(self): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    worker = importlib.import_module("only_here").Worker
+    with pytest.raises(SkyfixError, match=r"cannot start: .*No module named 'only_here'") as caught:
+        list(Crew(lambda: ray.remote(num_cpus=0)(worker).remote(), 1).results(iter([1])))
     assert "\n" not in str(caught.value)
