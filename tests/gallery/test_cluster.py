@@ -9,7 +9,7 @@ from rasters import texture, write_map
 
 from skyfix.cli import main
 from skyfix.errors import SkyfixError
-from skyfix.gallery.cluster import join
+from skyfix.gallery.cluster import Crew, join
 
 
 def test_the_extra_is_named(
@@ -34,3 +34,9 @@ def test_an_address_without_a_cluster_is_one_line() -> None:
             with pytest.raises(SkyfixError, match=f"No Ray cluster at {address}: ") as caught:
                 join(address)
             assert "\n" not in str(caught.value)
+
+
+def test_no_worker_is_hired_for_nothing() -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'skyfix[ray]'")
+    crew = Crew[int, int](lambda: pytest.fail("hired"), 3)
+    assert list(crew.results(iter([]))) == []

@@ -87,7 +87,7 @@ class Crew(Generic[Task, Result]):
 
     Args:
         hire: starts a worker, an actor with the methods ``ready()`` and ``do(task)``.
-        size: how many there are.
+        size: how many there are at most.
     """
 
     def __init__(self, hire: "Callable[[], ActorHandle]", size: int) -> None:
@@ -111,8 +111,6 @@ class Crew(Generic[Task, Result]):
         """
         numbered, turn = enumerate(tasks), 0
         try:
-            for _ in range(self._size):
-                self._add_worker()
             while True:
                 room = _AHEAD * self._size - len(self._open) - len(self._done)
                 for number, task in islice(numbered, room):
@@ -120,6 +118,8 @@ class Crew(Generic[Task, Result]):
                     heappush(self._todo, number)
                 if not self._open:
                     return
+                while len(self._workers) < min(self._size, len(self._open)):
+                    self._add_worker()
                 self._hand_out()
                 self._collect()
                 while turn in self._done:

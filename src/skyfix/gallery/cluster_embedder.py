@@ -5,7 +5,6 @@ one that writes, so the gallery is the one that it would build alone. Workers re
 themselves: these have to lie at the same path on every machine.
 """
 
-import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cluster import Crew, join
 from skyfix.gallery.sources import fingerprint
-from skyfix.gallery.windows import WINDOW_TILES, Cutting, Embedded, Window, WindowCutter
+from skyfix.gallery.windows import Cutting, Embedded, Window, WindowCutter
 from skyfix.views import View
 
 if TYPE_CHECKING:
@@ -90,8 +89,6 @@ class ClusterEmbedder:
         """
         import ray
 
-        planned = sum(len(job.plan) for job in cutting.jobs)
-        size = min(self._workers, math.ceil(planned / WINDOW_TILES))
         system = ray.put(_Sent(_files(self._embedder), self.identity, self._embedder.batch_size))
         work = ray.put(cutting)
         # Two calls at once: one window is cut while another one is embedded.
@@ -102,7 +99,7 @@ class ClusterEmbedder:
         def hire() -> Any:
             return worker.remote(system, work, self._device)
 
-        yield from Crew[Window, Embedded](hire, size).results(windows)
+        yield from Crew[Window, Embedded](hire, self._workers).results(windows)
 
 
 class _Sent:
