@@ -30,6 +30,7 @@ _OPTIONAL = {
     "pyproj": "geo",
     "python_multipart": "serve",
     "rasterio": "geo",
+    "ray": "ray",
     "rosbags": "ros",
     "shapely": "geo",
     "starlette": "serve",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skyfix.gallery.facts import GalleryInfo
     from skyfix.gallery.manifest import Counts
     from skyfix.gallery.sources import Source
+    from skyfix.gallery.system import TileEmbedder
 
 app = App(
     name="gallery",
@@ -35,6 +36,7 @@ def build(
     bands: str | None = None,
     dims: int | None = None,
     device: str = "auto",
+    ray: str | None = None,
 ) -> None:
     """Cut satellite imagery into tiles and embed them.
 
@@ -72,12 +74,14 @@ def build(
         galleries, faster searches. What is lost is measured and shown by `skyfix gallery info`.
     device
         auto, cpu or cuda.
+    ray
+        Address of a Ray cluster whose machines share the work, host:port, or auto for the one that
+        this machine belongs to. Maps have to lie at the same path on all of them.
     """
     from skyfix.gallery import Gallery
-    from skyfix.inference import Embedder
 
     chosen = band_numbers(bands)
-    embedder = Embedder(system, device=device)
+    embedder = _embedder(system, device, ray)
     gallery = Gallery.build(
         sources, out, embedder, tile_m, stride_m, region=roi, bands=chosen, dims=dims
     )
@@ -94,6 +98,18 @@ def build(
     )
     if gallery.reduction is not None:
         show(f"Descriptors: {_descriptor_line(gallery.info())}.")
+
+
+def _embedder(system: str, device: str, ray: str | None) -> "TileEmbedder":
+    from skyfix.gallery.cluster import join
+    from skyfix.gallery.cluster_embedder import ClusterEmbedder
+    from skyfix.inference import Embedder
+
+    if ray is None:
+        return Embedder(system, device=device)
+    join(ray)
+    # This process embeds nothing: the workers do.
+    return ClusterEmbedder(Embedder(system, device="cpu"), ray, device)
 
 
 @app.command

@@ -1,11 +1,11 @@
 """From a tile plan to tile images, leaving out tiles that show nothing."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 import cv2
 import numpy as np
@@ -21,10 +21,6 @@ MIN_CONTRAST = 2.0
 """Tiles in which every channel varies less (standard deviation of its valid samples, 0..255, at the
 resolution they are read at) are skipped as featureless: flat colour, or water and haze below the
 noise of JPEG."""
-
-PIECE = 256
-"""Planned tiles handed on at once. Pieces start at multiples of it, also when a build resumes, so
-the embedder sees the same batches whatever happened before."""
 
 _READ_MARGIN = 2
 """Maps are read reduced, by a power of two, to no less than this many times the image size: the
@@ -56,25 +52,16 @@ class Piece:
     featureless: int
 
 
-def cut_pieces(
-    raster: Map, plan: TilePlan, start: int, size_px: tuple[int, int], thumbnail_px: int
-) -> Iterator[Piece]:
-    """Cut the tiles of a plan from ``start`` on, in order.
+class PieceCutter:
+    """Cuts tiles of a plan, piece by piece in the plan's order.
 
     Args:
         raster: the open map.
         plan: its tiles.
-        start: first tile, a multiple of ``PIECE``.
         size_px: (h, w) of the images.
         thumbnail_px: side of the thumbnails; 0 for none.
     """
-    cutter = _Cutter(raster, plan, size_px, thumbnail_px)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for first in range(start, len(plan), PIECE):
-            yield cutter.piece(first, min(first + PIECE, len(plan)), pool)
 
-
-class _Cutter:
     def __init__(
         self, raster: Map, plan: TilePlan, size_px: tuple[int, int], thumbnail_px: int
     ) -> None:
@@ -84,12 +71,25 @@ class _Cutter:
         self._factor = 2 ** max(int(np.log2(spare / _READ_MARGIN)), 0)
         self._panel = -1
         self._reader: StripReader | None = None
+        self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
 
-    def piece(self, first: int, end: int, pool: ThreadPoolExecutor) -> Piece:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+
+    def piece(self, first: int, end: int) -> Piece:
+        """The tiles from ``first`` to ``end``, which lie behind those of the last piece."""
         cuts = [
             cut
             for line in self._lines(first, end)
-            for cut in pool.map(self._cut, repeat(self._strip(line)), *self._columns(line))
+            for cut in self._pool.map(self._cut, repeat(self._strip(line)), *self._columns(line))
         ]
         verdicts = [verdict for verdict, _, _ in cuts]
         return Piece(

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from skyfix.errors import SkyfixError
+from skyfix.gallery.exact import exact
 from skyfix.gallery.manifest import Manifest
 from skyfix.gallery.mapped import MappedDescriptors, mapped
 from skyfix.gallery.place import Place
@@ -83,9 +84,12 @@ class Descriptors:
         queries = self.comparable(descriptors)
         if k < 1:
             raise SkyfixError(f"k is {k}. Ask for at least 1 tile.")
-        # There are no more to sort out than there are.
-        most = max(1, min(k, self._tiles if rows is None else len(rows)))
-        return _padded(nearest(queries, self._blocks(rows, len(queries), most), most), k)
+        tiles = self._tiles if rows is None else len(rows)
+
+        def look(some: np.ndarray, most: int) -> Matches:
+            return nearest(some, self._blocks(rows, len(some), most), most)
+
+        return exact(queries, k, tiles, look, self.of)
 
     @cached_property
     def _mapped(self) -> MappedDescriptors | None:
@@ -122,12 +126,3 @@ class Descriptors:
     def _held_blocks(self, size: int) -> Iterator[np.ndarray]:
         for start in range(0, self._tiles, size):
             yield self.matrix[start : start + size]
-
-
-def _padded(found: Matches, k: int) -> Matches:
-    """The same with k columns."""
-    missing = ((0, 0), (0, k - found.rows.shape[1]))
-    return Matches(
-        np.pad(found.rows, missing, constant_values=-1),
-        np.pad(found.scores, missing, constant_values=-np.inf),
-    )

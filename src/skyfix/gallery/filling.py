@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.cutting import Piece, cut_pieces
+from skyfix.gallery.cutting import Piece
 from skyfix.gallery.fragment import Fragment
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.place import Place
@@ -18,9 +17,17 @@ from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
 from skyfix.gallery.store import Progress, TileWriter
 from skyfix.gallery.system import TileEmbedder
+from skyfix.gallery.windows import (
+    Cutting,
+    Embedded,
+    Job,
+    Window,
+    WindowCutter,
+    WindowEmbedder,
+)
 from skyfix.geo.maps import open_map
 from skyfix.geo.region import Region
-from skyfix.geo.tiling import MAX_TILES, TilePlan, plan_tiles
+from skyfix.geo.tiling import MAX_TILES, plan_tiles
 from skyfix.progress import counting
 
 COMMIT_TILES = 512
@@ -31,21 +38,6 @@ MAX_COMMITS = 256
 """Each commit rewrites the list of all fragments, so their number is bounded."""
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Job:
-    """Tiles of one size out of one raster.
-
-    Attributes:
-        raster: its index.
-        path: its file.
-        plan: the tiles.
-    """
-
-    raster: int
-    path: Path
-    plan: TilePlan
 
 
 class Filling:
@@ -76,6 +68,8 @@ class Filling:
     ) -> None:
         self._manifest, self._jobs, self._numbers = manifest, jobs, numbers
         self._embedder, self._reduction = embedder, reduction
+        sizes = manifest.input_px, manifest.thumbnail_px
+        self._cutting = Cutting(tuple(jobs), manifest.sources, *sizes)
         start = Progress.start(_digest(manifest, numbers, base), len(numbers))
         length = manifest.dimensions if reduction is None else reduction.dims
         self._writer = TileWriter(place, length, start, base)
@@ -96,13 +90,13 @@ class Filling:
         """
         progress, pending = self._writer.progress, self._new_fragment()
         with counting("Tiles", self._planned, "tiles", done=progress.done) as counter:
-            for job, piece in one_ahead(self._pieces(progress.done)):
+            for embedded in self._windows_embedded(progress.done):
+                job, piece = self._jobs[embedded.window.job], embedded.piece
                 progress = progress.after(
                     job.raster, piece.planned, piece.nodata, piece.featureless
                 )
-                if piece.images:
-                    descriptors = self._embedder.embed(piece.images, "satellite")
-                    pending.add(job.raster, job.plan, piece, descriptors)
+                if len(piece.kept):
+                    pending.add(job.raster, job.plan, piece, embedded.descriptors)
                 if len(pending) >= self._commit_tiles:
                     self._commit(pending, progress)
                     pending = self._new_fragment()
@@ -134,16 +128,19 @@ class Filling:
         self._writer.append(fragment.columns(), progress)
         self.embedded += len(fragment)
 
-    def _pieces(self, done: int) -> Iterator[tuple[Job, Piece]]:
-        for job in self._jobs:
-            start, done = min(done, len(job.plan)), max(done - len(job.plan), 0)
-            if start == len(job.plan):
-                continue
-            with open_map(job.path, self._manifest.sources[job.raster].bands) as raster:
-                for piece in cut_pieces(
-                    raster, job.plan, start, self._manifest.input_px, self._manifest.thumbnail_px
-                ):
-                    yield job, piece
+    def _windows_embedded(self, done: int) -> Iterator[Embedded]:
+        """What is left to do, in order."""
+        windows = self._cutting.windows(done)
+        if isinstance(self._embedder, WindowEmbedder):
+            yield from self._embedder.embed_windows(self._cutting, windows)
+            return
+        for window, piece in one_ahead(self._pieces(windows)):
+            yield Embedded.of(window, piece, self._embedder)
+
+    def _pieces(self, windows: Iterator[Window]) -> Iterator[tuple[Window, Piece]]:
+        with WindowCutter(self._cutting) as cutter:
+            for window in windows:
+                yield window, cutter.cut(window)
 
 
 def one_ahead(items: Iterator[Item]) -> Iterator[Item]:

@@ -50,7 +50,7 @@ class Fragment:
         Raises:
             SkyfixError: descriptors of another shape, or not of unit length.
         """
-        expected = (len(piece.images), self._dimensions)
+        expected = (len(piece.kept), self._dimensions)
         lengths = np.linalg.norm(descriptors, axis=-1)
         if descriptors.shape != expected or not (np.abs(lengths - 1) < LENGTH_TOLERANCE).all():
             raise SkyfixError(
@@ -66,7 +66,7 @@ class Fragment:
                 "thumbnail": pa.array(piece.thumbnails, pa.binary()),
             }
         )
-        self._tiles += len(piece.images)
+        self._tiles += len(piece.kept)
 
     def columns(self) -> dict[str, pa.Array]:
         """All tiles as columns of ``store.schema``."""

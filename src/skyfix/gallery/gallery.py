@@ -51,9 +51,7 @@ class Gallery:
         self._manifest = Manifest.read(self._place)
         self._contents = contents = self._manifest.require_complete(self._place)
         self._counts = Counts.total(contents.counts)
-        self._reader = TileReader(
-            self._place, contents.version, self._counts.kept, self._manifest.stored_dimensions
-        )
+        self._reader = TileReader.of(self._place, self._manifest)
         self._descriptors = Descriptors(self._place, self._manifest, self._reader)
 
     @classmethod
@@ -151,6 +149,16 @@ class Gallery:
     def dimensions(self) -> int:
         """Length D of the system's descriptors, which ``search`` takes."""
         return self._manifest.dimensions
+
+    @property
+    def stored_dimensions(self) -> int:
+        """Length d of a stored descriptor: D, or less in a reduced gallery."""
+        return self._manifest.stored_dimensions
+
+    @property
+    def digest(self) -> str:
+        """Names the tiles and descriptors as they are now: another one after every change."""
+        return self._reader.digest
 
     @property
     def reduction(self) -> Reduction | None:

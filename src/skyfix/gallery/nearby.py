@@ -16,6 +16,9 @@ _LEAST_RADIUS_M, _GREATEST_RADIUS_M = 6_335_000.0, 6_400_000.0
 angle between its ends, as on a sphere with their latitudes, times the one, shorter than times the
 other."""
 
+_ROUNDING = 1e-9
+"""More than sums of angles (radians) are off by; 6 mm on the ground."""
+
 _CELLS_A_DEGREE = 100
 _CELLS_AROUND = 360 * _CELLS_A_DEGREE
 
@@ -71,6 +74,32 @@ class PlaceIndex:
         counts = np.searchsorted(self._cells, high, "right") - starts
         skipped = np.repeat(starts - np.cumsum(counts) + counts, counts)
         return self._order[skipped + np.arange(len(skipped))].astype(np.int64)
+
+
+class Cap:
+    """The round part of the Earth around some positions, to tell which circles miss them all.
+
+    Args:
+        lon, lat: (T,) degrees.
+    """
+
+    def __init__(self, lon: np.ndarray, lat: np.ndarray) -> None:
+        across, up = np.radians(lon), np.radians(lat)
+        east, north = np.cos(up) * np.sin(across), np.sin(up)
+        x, y, z = (float(one.mean()) for one in (np.cos(up) * np.cos(across), east, north))
+        self.lon = math.degrees(math.atan2(y, x))
+        self.lat = math.degrees(math.atan2(z, math.hypot(x, y)))
+        self._reach = float(_angle(self.lon, self.lat, lon, lat).max())
+
+    def meets(self, near: Near) -> bool:
+        """Whether ``near``'s circle may hold one of the positions; if not, it holds none.
+
+        Raises:
+            SkyfixError: a position off the Earth or a radius that is not positive.
+        """
+        lon, lat, radius_m = _checked(near)
+        apart = float(_angle(lon, lat, np.array(self.lon), np.array(self.lat)))
+        return apart <= self._reach + radius_m / _LEAST_RADIUS_M + _ROUNDING
 
 
 def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:

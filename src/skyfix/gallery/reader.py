@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.place import Place
 from skyfix.gallery.store import (
     TILES_FOLDER,
@@ -42,6 +43,17 @@ class TileReader:
                 raise ValueError(f"{found} tiles instead of {rows}, or other columns")
             self._check_files()
 
+    @classmethod
+    def of(cls, place: Place, manifest: Manifest) -> "TileReader":
+        """The reader of a gallery as its description says it is.
+
+        Raises:
+            SkyfixError: the gallery is incomplete or damaged.
+        """
+        contents = manifest.require_complete(place)
+        kept = Counts.total(contents.counts).kept
+        return cls(place, contents.version, kept, manifest.stored_dimensions)
+
     def columns(self, names: list[str]) -> pa.Table:
         """Whole columns."""
         with reading(self._place):
@@ -56,6 +68,11 @@ class TileReader:
         """Descriptors of some rows, (n, D) float32."""
         with reading(self._place):
             return unit_matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
+
+    def stored(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of some rows as they are stored, see ``stored_matrix``."""
+        with reading(self._place):
+            return stored_matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
 
     def descriptor_blocks(self, block_rows: int) -> Iterator[np.ndarray]:
         """All descriptors in order, in blocks of at most ``block_rows`` rows, float32."""
