@@ -25,11 +25,12 @@ import torch
 from timing import machine, publish, table
 
 from skyfix.gallery import Gallery
+from skyfix.gallery.halves import half_precision
 from skyfix.gallery.manifest import Contents, Counts, Manifest
 from skyfix.gallery.place import place_of
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
-from skyfix.gallery.store import TILES_FOLDER, Progress, TileWriter, half_precision
+from skyfix.gallery.store import TILES_FOLDER, Progress, TileWriter
 from skyfix.geo.ground import offset
 
 STRIDE_M, NEAR_M, K, BATCH = 50.0, 5000.0, 10, 64

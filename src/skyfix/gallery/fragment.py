@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece
+from skyfix.gallery.halves import LENGTH_TOLERANCE, half_precision
 from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.sources import Source
-from skyfix.gallery.store import LENGTH_TOLERANCE, half_precision
 from skyfix.geo.tiling import TilePlan
 
 

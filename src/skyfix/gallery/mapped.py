@@ -3,7 +3,7 @@
 The file is derived from the tiles and lies in a hidden folder beside them; it is made at the first
 search, and anew after the gallery changed. Mapped, it takes no memory but what the system keeps of
 it, is shared by processes and opens at once. Numbers are widened piece by piece, in the processor's
-cache, to exactly what ``store.unit_matrix`` gives.
+cache, to exactly what ``halves.unit_matrix`` gives.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class MappedDescriptors:
             yield part, block
 
     def _widen(self, rows: np.ndarray, out: np.ndarray) -> None:
-        """Unit rows, exactly as ``store.unit_matrix`` makes them but four times as fast.
+        """Unit rows, exactly as ``halves.unit_matrix`` makes them but four times as fast.
 
         NumPy widens half precision number by number; shifting the bits of whole arrays to where
         single precision has them leaves an exponent that is 112 too small.

@@ -6,16 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from skyfix.gallery.halves import stored_matrix, unit_matrix
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.place import Place
-from skyfix.gallery.store import (
-    TILES_FOLDER,
-    open_dataset,
-    reading,
-    schema,
-    stored_matrix,
-    unit_matrix,
-)
+from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading, schema
 
 
 class TileReader:

@@ -11,12 +11,13 @@ import pyarrow as pa
 from PIL import Image
 
 from skyfix.errors import SkyfixError
+from skyfix.gallery.halves import LENGTH_TOLERANCE
 from skyfix.gallery.manifest import Contents, Manifest
 from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, fingerprint, size_bytes
-from skyfix.gallery.store import LENGTH_TOLERANCE, TILES_FOLDER, open_dataset, reading
+from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading
 from skyfix.gallery.tiles import Tiles
 from skyfix.gallery.within import kept_region
 from skyfix.progress import counting

