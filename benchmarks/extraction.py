@@ -30,10 +30,10 @@ from skyfix.world.town import build_town
 PREFACE = """Made by `python benchmarks/extraction.py --images {images} --runs {runs}` ({machine}).
 {images} JPEG files of 512 px to descriptors with EfficientNet-Lite0 at 256 px, images a second,
 median of alternating runs. *network* has its input in memory already; *plain loop* is a
-`DataLoader` with PIL and torchvision transforms. skyfix folds batch norms into convolutions and runs
-eight images at a time, which the bare network, at 32, does not: that pays for most of the files, or
-all. `imagenet` is the lightest network there is; the others keep the last stride and add the mirror
-image.
+`DataLoader` with PIL and torchvision transforms. skyfix folds batch norms into convolutions and
+runs eight images at a time, which the bare network, at 32, does not: that pays for most of the
+files, or all. `imagenet` is the lightest network there is; the others keep the last stride and add
+the mirror image.
 """
 FILE_PX, BATCH = 512, 32
 LITE0 = "tf_efficientnet_lite0"

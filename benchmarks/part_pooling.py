@@ -1,12 +1,14 @@
-"""SDPL's pooling, fusion and heads against slicing and padding, forward and backward.
+"""Pooling, fusion and heads of SDPL and LPN against slicing and padding, forward and backward.
 
     python benchmarks/part_pooling.py [--runs 5] [--batch 8] [--side 32] [--write docs/speed.md]
 
 Both sides start from the same feature map and end at the same sum of cross-entropies. The 1x1
-convolution of the shift-weight estimator, which both would run alike, is measured apart.
+convolution of SDPL's shift-weight estimator, which both would run alike, is measured apart.
 """
 
 import argparse
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -15,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skyfix.layers.heads import PartHeads
-from skyfix.layers.partition import dense_parts, shifted_dense_parts
-from skyfix.layers.pooling import gem_parts
+from skyfix.layers.partition import dense_parts, shifted_dense_parts, square_rings
+from skyfix.layers.pooling import average_parts, gem_parts
 from skyfix.layers.released_partition import released_dense_parts
 from skyfix.losses.classification import part_cross_entropy
 
@@ -103,65 +105,84 @@ def fused_literally(parts: Tensor, weights: Tensor) -> Tensor:
     return sum(weights[:, s].view(-1, 1, 1) * parts[s] for s in range(3))
 
 
+def literal_lpn_parts(feature_map: Tensor) -> Tensor:
+    """Each ring: cut the outer square, subtract the padded inner one, average the square."""
+    side = feature_map.shape[-1]
+    step = side // (2 * RINGS)
+    squares = [cut(feature_map, ring * step, 0) for ring in range(1, RINGS)] + [feature_map]
+    rings = squares[:1] + [
+        outer - padded(inner, outer.shape[-1]) for inner, outer in pairwise(squares)
+    ]
+    return torch.stack([F.adaptive_avg_pool2d(ring, 1).flatten(1) for ring in rings], dim=2)
+
+
 PREFACE = """Made by `python benchmarks/part_pooling.py --runs {runs}` ({machine}).
-SDPL's part pooling, fusion and {parts} heads on a {size} map, batch {batch}, forward and
-backward, median of alternating runs. The literal side slices and pads each part of each shift and
-runs each head on its own; loss and gradient of both sides agree. The 1x1 convolution of the
+Part pooling, fusion and heads, one for each part, on a map of 2048 channels, batch {batch}, forward
+and backward, median of alternating runs. The literal side slices and pads each part of each shift
+and runs each head on its own; loss and gradient of both sides agree. The 1x1 convolution of SDPL's
 shift-weight estimator, which both sides share, stands apart.
 """
+Pool = Callable[[Tensor], Tensor]
 
 
-def run(variant: str, batch: int, side: int, runs: int) -> list[str]:
-    """One row of the table, after checking that both sides agree."""
-    torch.manual_seed(0)
-    image = torch.relu(torch.randn(batch, CHANNELS, side, side))
+def sdpl_pooling(variant: str, batch: int, side: int) -> tuple[Pool, Pool]:
+    """SDPL's fused parts, (N, C, K) in the literal steps and (N, K, C) as skyfix pools them."""
     weights = torch.softmax(torch.randn(batch, 3), dim=1)
-    labels = torch.randint(PLACES, (batch,))
-    heads = PartHeads(len(dense_parts(RINGS)), CHANNELS, 512, PLACES, dropout=0.0).train()
-    separate = LiteralHeads(heads).train()
-    literal_parts = literal_paper_parts if variant == "paper" else literal_released_parts
+    literal = literal_paper_parts if variant == "paper" else literal_released_parts
     partition = (
         shifted_dense_parts(side, side, RINGS)
         if variant == "paper"
         else released_dense_parts(side, side)
     )
 
+    def fused(feature_map: Tensor) -> Tensor:
+        parts = gem_parts(feature_map, partition).unflatten(1, (3, -1))
+        return (weights[:, :, None, None] * parts).sum(dim=1)
+
+    return lambda feature_map: fused_literally(literal(feature_map), weights), fused
+
+
+def run(parts: int, batch: int, side: int, runs: int, pools: tuple[Pool, Pool]) -> list[str]:
+    """Numbers of one row of the table, after checking that both sides agree."""
+    literal_pool, pool = pools
+    image = torch.relu(torch.randn(batch, CHANNELS, side, side))
+    labels = torch.randint(PLACES, (batch,))
+    heads = PartHeads(parts, CHANNELS, 512, PLACES, dropout=0.0).train()
+    separate = LiteralHeads(heads).train()
+
     def literal() -> tuple[Tensor, Tensor]:
         leaf = image.detach().requires_grad_()
-        logits = separate(fused_literally(literal_parts(leaf), weights))
-        loss = sum(F.cross_entropy(part, labels) for part in logits)
+        loss = sum(F.cross_entropy(part, labels) for part in separate(literal_pool(leaf)))
         separate.zero_grad()
         loss.backward()
         return loss.detach(), leaf.grad
 
     def matrix() -> tuple[Tensor, Tensor]:
         leaf = image.detach().requires_grad_()
-        parts = gem_parts(leaf, partition).unflatten(1, (3, -1))
-        fused = (weights[:, :, None, None] * parts).sum(dim=1)
-        loss = part_cross_entropy(heads.classify(heads.embed(fused)), labels)
+        loss = part_cross_entropy(heads.classify(heads.embed(pool(leaf))), labels)
         heads.zero_grad()
         loss.backward()
         return loss.detach(), leaf.grad
 
+    (one_loss, one_grad), (other_loss, other_grad) = literal(), matrix()
+    torch.testing.assert_close(one_loss, other_loss, rtol=1e-4, atol=1e-4)
+    assert (one_grad - other_grad).norm() <= 1e-4 * one_grad.norm()
+    seconds = alternate({"literal": literal, "matrix": matrix}, runs)
+    slow, fast = seconds["literal"], seconds["matrix"]
+    return [f"{side} x {side}", str(parts), f"{1e3 * slow:.0f}", f"{1e3 * fast:.0f}",
+            f"{slow / fast:.1f}"]  # fmt: skip
+
+
+def convolution_ms(batch: int, side: int, runs: int) -> str:
+    """Milliseconds of the 1x1 convolution of SDPL's estimator."""
+    image = torch.relu(torch.randn(batch, CHANNELS, side, side))
     convolution = nn.Conv2d(CHANNELS, 1024, kernel_size=1)
 
-    def estimator_convolution() -> None:
+    def estimate() -> None:
         leaf = image.detach().requires_grad_()
         convolution(leaf).relu().mean(dim=(2, 3)).sum().backward()
 
-    (one_loss, one_grad), (other_loss, other_grad) = literal(), matrix()
-    torch.testing.assert_close(one_loss, other_loss, rtol=1e-4, atol=1e-4)
-    assert (one_grad - other_grad).norm() <= 1e-4 * one_grad.norm(), variant
-    seconds = alternate(
-        {"literal": literal, "matrix": matrix, "convolution": estimator_convolution}, runs
-    )
-    return [
-        variant,
-        f"{1e3 * seconds['literal']:.0f}",
-        f"{1e3 * seconds['matrix']:.0f}",
-        f"{seconds['literal'] / seconds['matrix']:.1f}",
-        f"{1e3 * seconds['convolution']:.0f}",
-    ]
+    return f"{1e3 * alternate({'convolution': estimate}, runs)['convolution']:.0f}"
 
 
 def main() -> None:
@@ -171,19 +192,21 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
+    batch, side, runs = arguments.batch, arguments.side, arguments.runs
+    torch.manual_seed(0)
+    shared_ms, dense = convolution_ms(batch, side, runs), len(dense_parts(RINGS))
     rows = [
-        run(variant, arguments.batch, arguments.side, arguments.runs)
+        [f"SDPL, {variant}", *run(dense, batch, side, runs, sdpl_pooling(variant, batch, side)),
+         shared_ms]
         for variant in ("paper", "released")
-    ]
-    preface = PREFACE.format(
-        runs=arguments.runs,
-        machine=machine(),
-        parts=len(dense_parts(RINGS)),
-        size=f"{CHANNELS} x {arguments.side} x {arguments.side}",
-        batch=arguments.batch,
-    )
-    header = ["variant", "literal ms", "matrix ms", "times as fast", "1x1 convolution ms"]
-    publish("SDPL's parts", preface + "\n" + table(header, rows), arguments.write)
+    ]  # fmt: skip
+    rings = square_rings(side // 2, side // 2, RINGS)
+    lpn = literal_lpn_parts, lambda feature_map: average_parts(feature_map, rings)
+    rows.append(["LPN", *run(RINGS, batch, side // 2, runs, lpn), "-"])
+    preface = PREFACE.format(runs=runs, machine=machine(), batch=batch)
+    header = ["system", "map", "parts", "literal ms", "skyfix ms", "times as fast",
+              "1x1 convolution ms"]  # fmt: skip
+    publish("Parts and heads", preface + "\n" + table(header, rows), arguments.write)
 
 
 if __name__ == "__main__":

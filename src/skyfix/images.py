@@ -104,6 +104,26 @@ def list_images(folder: Path) -> list[Path]:
     )
 
 
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are given, and the images directly in folders.
+
+    Raises:
+        SkyfixError: no such path, or a folder without images.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = list_images(path)
+            if not inside:
+                raise SkyfixError(f"No images in the folder {path}.")
+            files += inside
+        elif not path.exists():
+            raise SkyfixError(f"No such photo: {path}. Check the path.")
+        else:
+            files.append(path)
+    return files
+
+
 def _check_size(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:

@@ -1,9 +1,9 @@
-"""Run as a program: add to or remove from a gallery, to be killed meanwhile.
+"""Run as a program: change a gallery, to be killed meanwhile.
 
-Arguments: gallery, ``add`` or ``remove``, map, mode. Modes: ``plain``; ``kill:N`` dies by SIGKILL
-in the N-th call of the embedder; ``before-manifest`` when all tiles are stored or deleted but
-gallery.json is the old one; ``after-manifest`` right after it was written; ``hold`` says
-"holding" once it embeds and then waits.
+Arguments: gallery, ``add``, ``remove`` or ``compact``, map, mode. Modes: ``plain``; ``kill:N`` dies
+by SIGKILL in the N-th call of the embedder; ``before-manifest`` when all tiles are stored or
+deleted but gallery.json is the old one; ``after-manifest`` right after it was written; ``hold``
+says "holding" once it embeds and then waits.
 """
 
 import os
@@ -32,7 +32,11 @@ def main() -> None:
     embedder = Fatal(mode, int(number or 0))
     gallery = Gallery.open(out)
     try:
-        changed = gallery.add(source, embedder) if does == "add" else gallery.remove([source])
+        changed = {
+            "add": lambda: gallery.add(source, embedder),
+            "remove": lambda: gallery.remove([source]),
+            "compact": gallery.compact,
+        }[does]()
     except SkyfixError as error:
         print(f"refused: {error}", flush=True)
         raise SystemExit(2) from None

@@ -113,6 +113,36 @@ def test_removing_leaves_what_the_others_give(copied: Path, maps: list[Path], st
     assert (back.tiles.source == 0).all() and len(back) + len(left) == kept
 
 
+def files_of(gallery: Path) -> list[Path]:
+    return list((gallery / "tiles.lance" / "data").iterdir())
+
+
+def test_compacting_leaves_the_tiles_in_few_files(
+    copied: Path, maps: list[Path], states: dict
+) -> None:
+    grown = Gallery.open(copied).add(maps[2], MeanColours())
+    before, bytes_before = len(files_of(copied)), grown.info().size_bytes
+    compact = grown.compact()
+    assert before > 1 and len(files_of(copied)) == 1
+    assert same(compact, states["three"])
+    best = compact.search(compact.descriptors[[3, len(compact) - 1]], 1)
+    np.testing.assert_array_equal(best.rows[:, 0], [3, len(compact) - 1])
+    compact.remove(["a.tif", "c.tif"])
+    assert same(Gallery.open(copied).compact(), states["second"])
+    assert Gallery.open(copied).info().size_bytes < 0.6 * bytes_before
+    # What can be done with a gallery can be done with a compact one.
+    assert len(Gallery.open(copied).add(maps[0], MeanColours())) == len(states["two"])
+
+
+@pytest.mark.parametrize("mode", ["before-manifest", "after-manifest"])
+def test_killed_while_compacting(mode: str, copied: Path, maps: list[Path], states: dict) -> None:
+    assert finish(start(copied, "compact", maps[0], mode))[0] == -signal.SIGKILL
+    assert same(Gallery.open(copied), states["two"])
+    assert same(Gallery.open(copied).add(maps[2], MeanColours()), states["three"])
+    assert same(Gallery.open(copied).compact(), states["three"])
+    assert len(files_of(copied)) == 1
+
+
 def test_changes_that_make_no_sense_are_refused(
     copied: Path, maps: list[Path], states: dict, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ from skyfix.world.flight import FlightSize, write_flight
 from skyfix.world.scene import Scene
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-pytestmark = [pytest.mark.full, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 KEY = "a-key-for-the-page"
 DESKTOP = {"width": 1360, "height": 850}

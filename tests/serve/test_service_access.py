@@ -12,8 +12,6 @@ from skyfix.cli import main
 from skyfix.serve.app import create_app
 from skyfix.serve.settings import Settings
 
-pytestmark = pytest.mark.full
-
 KEY = "0123456789abcdef0123"
 
 

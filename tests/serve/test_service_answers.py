@@ -21,8 +21,6 @@ from skyfix.geo.ground import distance_m, offset
 from skyfix.localize import Fix, locate
 from skyfix.outputs import write_fixes
 
-pytestmark = pytest.mark.full
-
 ID = "our-scene"
 
 
@@ -98,6 +96,23 @@ def test_fix_is_that_of_the_library(
     ]  # fmt: skip
     assert content["gallery"] == ID and content["photo"] == "photo.jpg"
     assert content["photo_lat"] == pytest.approx(46.951, abs=1e-5)
+
+
+def test_similar_tiles_are_those_of_the_library(
+    client: httpx2.Client, gallery: Gallery, photo: Path
+) -> None:
+    content = post(client, "/v1/search", photo, k="7").json()
+    expected = gallery.search(gallery.embedder().embed([photo], "drone"), 7)
+    assert [one["tile"] for one in content["tiles"]] == list(gallery.tiles.id[expected.rows[0]])
+    found = [one["cosine"] for one in content["tiles"]]
+    np.testing.assert_allclose(found, expected.scores[0], atol=1e-4)
+    assert (content["photo"], content["gallery"], content["partial"]) == ("photo.jpg", ID, False)
+    lon, lat = gallery.tiles.lon[20], gallery.tiles.lat[20]
+    near = post(client, "/v1/search", photo, k="3", near=f"{lon},{lat},1").json()["tiles"]
+    assert [one["tile"] for one in near] == [gallery.tiles.id[20]]
+    assert post(client, "/v1/search", photo, k="0").status_code == 422
+    assert post(client, "/v1/search", photo, near="here").status_code == 422
+    assert client.post("/v1/search", files={"photo": b"no photo"}).status_code in (415, 422)
 
 
 def _pose(known: dict[str, float]) -> object:

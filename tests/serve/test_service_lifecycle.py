@@ -15,8 +15,6 @@ from service_process import Running, serving
 
 from skyfix.gallery import Gallery
 
-pytestmark = pytest.mark.full
-
 _ADD = """
 import os, signal, sys
 from skyfix.gallery import Gallery
@@ -56,6 +54,7 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_map(path, texture(300, 300, seed=9), origin=(501_000.0, 5_000_100.0))
 
 
+@pytest.mark.slow
 def test_killed_amid_a_change_and_started_again_it_answers_as_before(
     copy: Path, more: Path, tmp_path: Path, photo: Path, gallery: Gallery
 ) -> None:
@@ -123,7 +122,7 @@ def _own(running: Running, photo: Path) -> dict:
         return fix(client, photo)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_workers_share_galleries_tracks_and_counts(
     gallery_path: Path, tmp_path: Path, photo: Path
 ) -> None:

@@ -15,8 +15,6 @@ from conftest import FIELDS
 from service_process import Running
 from test_service_refusals import NOT_PHOTOS, encoded, noise, refused
 
-pytestmark = pytest.mark.full
-
 MIB = 2**20
 FORM = {"Content-Type": "multipart/form-data; boundary=line"}
 HEAD = b'--line\r\nContent-Disposition: form-data; name="photo"; filename="p.jpg"\r\n\r\n'

@@ -16,8 +16,6 @@ from PIL.ExifTags import GPS, Base
 from service_process import Running
 from tagged import BERN, tag
 
-pytestmark = pytest.mark.full
-
 VRT = b"""<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">
 <SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource></VRTRasterBand>
 </VRTDataset>"""

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -15,8 +14,6 @@ from service_process import Running
 
 from skyfix.serve.app import create_app
 from skyfix.serve.settings import Settings
-
-pytestmark = pytest.mark.full
 
 CHECKS = [
     not_a_server_error,

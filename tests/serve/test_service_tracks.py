@@ -16,8 +16,6 @@ from test_service_refusals import encoded, noise, refused
 from skyfix.geo.camera import centre_on_ground
 from skyfix.geo.ground import distance_m, offset
 
-pytestmark = pytest.mark.full
-
 FRAMES = 5
 FIELDS = {"altitude_m": "70", "field_of_view_deg": "65"}
 

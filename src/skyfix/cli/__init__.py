@@ -49,6 +49,7 @@ _MORE_COMMANDS = (
     "doctor",
     "export",
     "reproduce",
+    "search",
     "serve",
     "systems",
     "world",

@@ -169,6 +169,26 @@ def remove(gallery: str, /, *sources: str) -> None:
 
 
 @app.command
+def compact(gallery: str, /) -> None:
+    """Rewrite a gallery into few files, without the tiles that were removed.
+
+    Worth while after many additions and removals. Close programs that read the gallery first; the
+    service opens it anew by itself, a second later.
+
+    Example: `skyfix gallery compact gallery`
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery, or s3://bucket/folder.
+    """
+    from skyfix.gallery.change import compact_gallery
+
+    saved = compact_gallery(gallery)
+    show(f"{gallery} is {abs(saved) / 2**20:.1f} MiB {'smaller' if saved >= 0 else 'larger'}.")
+
+
+@app.command
 def info(gallery: str, /) -> None:
     """Show what a gallery holds.
 

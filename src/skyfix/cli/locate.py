@@ -105,6 +105,7 @@ def locate(
     from skyfix.gallery import Gallery
     from skyfix.geo.camera import Pose
     from skyfix.geo.terrain import Terrain
+    from skyfix.images import image_files
     from skyfix.localize import known_of, read_poses
     from skyfix.localize.known import with_terrain
     from skyfix.localize.on_terrain import on_terrain
@@ -112,7 +113,7 @@ def locate(
     _check_priors(near, near_exif, dem)
     wanted = outputs or Outputs()
     check(wanted)
-    files = _files(photos)
+    files = image_files(photos)
     table = read_poses(poses) if poses is not None else None
     given = Pose(heading_deg, pitch_deg, altitude_m, hfov_deg, roll_deg)
     known = [known_of(file, given, table, metadata) for file in files]
@@ -189,23 +190,6 @@ def _fixes_near_exif(
                 raise
             fixes.append(not_located(str(one.photo), str(error)))
     return fixes
-
-
-def _files(photos: tuple[Path, ...]) -> list[Path]:
-    from skyfix.images import list_images
-
-    files: list[Path] = []
-    for photo in photos:
-        if photo.is_dir():
-            inside = list_images(photo)
-            if not inside:
-                raise SkyfixError(f"No images in the folder {photo}.")
-            files += inside
-        elif not photo.exists():
-            raise SkyfixError(f"No such photo: {photo}. Check the path.")
-        else:
-            files.append(photo)
-    return files
 
 
 def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:

@@ -23,6 +23,7 @@ def serve(
     key: bool = True,
     workers: AtLeastOne = 1,
     device: str = "auto",
+    ray: str | None = None,
     temp: Path | None = None,
 ) -> None:
     """Serve galleries over HTTP, with a map page.
@@ -48,6 +49,9 @@ def serve(
         Processes that serve; each holds the galleries and the networks.
     device
         auto, cpu or cuda.
+    ray
+        Ray cluster that holds the galleries' descriptors for /v1/search: auto, or host:port of
+        its head. Fixes are found in the service's own processes.
     temp
         Where the private folder for uploads is made; the system's place by default.
     """
@@ -58,7 +62,9 @@ def serve(
     if not folder.is_dir():
         raise SkyfixError(f"No folder {folder} for uploads. Make it or choose another --temp.")
     secret = _secret(api_key_file)
-    settings = Settings(gallery, folder, host, secret, device, workers)
+    settings = Settings(gallery, folder, host, secret, device, workers, ray)
+    if ray is not None and workers > 1:
+        raise SkyfixError("Each worker would hold shards of its own. Use --ray or --workers.")
     if not key and secret is not None:
         raise SkyfixError("There is a key, but --no-key asks for none. Leave one of them out.")
     if key and secret is None and not settings.is_local:

@@ -16,7 +16,7 @@ from skyfix.gallery.manifest import Contents, Counts, Manifest
 from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, list_rasters
-from skyfix.gallery.store import drop, tidy
+from skyfix.gallery.store import compacted, drop, tidy
 from skyfix.gallery.system import TileEmbedder
 from skyfix.gallery.within import kept_region
 
@@ -121,6 +121,32 @@ def remove_sources(path: Path | str, names: Sequence[Path | str]) -> tuple[Sourc
         replace(manifest, sources=sources, contents=kept).write(place)
         tidy(place)
     return tuple(manifest.sources[index] for index in sorted(gone))
+
+
+def compact_gallery(path: Path | str) -> int:
+    """Rewrite a gallery's tiles into few files, without those that were removed.
+
+    Worth while after many additions and removals. Tiles, their order and descriptors stay. A
+    process that reads the gallery meanwhile has to open it anew.
+
+    Args:
+        path: the gallery.
+
+    Returns:
+        By how many bytes it became smaller.
+
+    Raises:
+        SkyfixError: another process writes to the gallery, or it is damaged or cannot be written.
+    """
+    place = place_of(path)
+    _complete(place)
+    with place.sole_writer():
+        manifest, contents = _complete(place)
+        before = sum(place.sizes().values())
+        version = compacted(place, contents.version)
+        replace(manifest, contents=replace(contents, version=version)).write(place)
+        tidy(place)
+        return before - sum(place.sizes().values())
 
 
 def _complete(place: Place) -> tuple[Manifest, Contents]:

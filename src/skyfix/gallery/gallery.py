@@ -16,7 +16,7 @@ from PIL import Image
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
-from skyfix.gallery.change import add_sources, remove_sources
+from skyfix.gallery.change import add_sources, compact_gallery, remove_sources
 from skyfix.gallery.descriptors import Descriptors
 from skyfix.gallery.facts import GalleryInfo
 from skyfix.gallery.layer import Layer
@@ -104,6 +104,11 @@ class Gallery:
     def remove(self, names: Sequence[Path | str]) -> "Gallery":
         """Remove rasters, by path or file name, and open the gallery anew."""
         remove_sources(self.path, names)
+        return Gallery(self.path)
+
+    def compact(self) -> "Gallery":
+        """Rewrite the tiles into few files and open the gallery anew; see ``compact_gallery``."""
+        compact_gallery(self.path)
         return Gallery(self.path)
 
     def __len__(self) -> int:

@@ -23,6 +23,24 @@ class Matches:
     scores: np.ndarray
 
 
+@dataclass(frozen=True)
+class ShardedMatches(Matches):
+    """Matches, and what they were searched in.
+
+    Attributes:
+        asked: shards that could hold an answer.
+        missing: those of them that did not answer in time; the matches lack their tiles.
+    """
+
+    asked: tuple[int, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Whether better tiles may be missing."""
+        return bool(self.missing)
+
+
 def nearest(
     queries: np.ndarray, blocks: Iterable[tuple[np.ndarray, np.ndarray]], k: int
 ) -> Matches:

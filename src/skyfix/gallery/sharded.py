@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +13,7 @@ from skyfix.gallery.cluster import answer, join
 from skyfix.gallery.exact import best_of
 from skyfix.gallery.gallery import Gallery
 from skyfix.gallery.nearby import Cap, Near
-from skyfix.gallery.search import Matches
+from skyfix.gallery.search import Matches, ShardedMatches
 from skyfix.gallery.shard import Shard
 from skyfix.gallery.space_filling import compact_groups
 from skyfix.progress import counting
@@ -25,24 +24,6 @@ if TYPE_CHECKING:
 
 _OVERHEAD_BYTES = 256 * 2**20
 """Of a shard's process, beside its descriptors and positions."""
-
-
-@dataclass(frozen=True)
-class ShardedMatches(Matches):
-    """Matches, and what they were searched in.
-
-    Attributes:
-        asked: shards that could hold an answer.
-        missing: those of them that did not answer in time; the matches lack their tiles.
-    """
-
-    asked: tuple[int, ...]
-    missing: tuple[int, ...]
-
-    @property
-    def partial(self) -> bool:
-        """Whether better tiles may be missing."""
-        return bool(self.missing)
 
 
 class ShardedSearch:

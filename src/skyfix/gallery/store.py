@@ -184,6 +184,24 @@ def drop(place: Place, base: int, numbers: list[int]) -> int:
         return int(open_dataset(place).version)
 
 
+def compacted(place: Place, base: int) -> int:
+    """Write the tiles into few files again, in their order; the dataset's new version.
+
+    Removed tiles, which ``drop`` only marks, go for good.
+
+    Args:
+        place: the gallery.
+        base: the version to start from.
+    """
+    back_to(place, base)
+    with _writing(place):
+        dataset = open_dataset(place)
+        dataset.optimize.compact_files(
+            target_rows_per_fragment=_ROWS_PER_FILE, materialize_deletions_threshold=0.0
+        )
+        return int(open_dataset(place).version)
+
+
 def stored_length(place: Place) -> tuple[int, int]:
     """Length of the stored descriptors, and how many there are."""
     with reading(place):

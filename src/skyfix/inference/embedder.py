@@ -30,7 +30,7 @@ _Change = Callable[[Image.Image], Image.Image]
 _AT_ONCE_ON_CPU = 8
 """Images a run of the network: more do not fit the caches of a processor, and take longer each."""
 
-_DECODE_MARGIN = 2
+DECODE_MARGIN = 2
 """JPEGs are decoded at no less than this many times the input size, then resized with care."""
 
 
@@ -253,7 +253,7 @@ def _load_input(image: ImageLike, preprocess: Preprocess, change: _Change | None
         if isinstance(image, np.ndarray):
             image = _from_array(image)
         elif not isinstance(image, Image.Image):
-            reduced_px = None if change else _DECODE_MARGIN * max(preprocess.resized_px)
+            reduced_px = None if change else DECODE_MARGIN * max(preprocess.resized_px)
             image = read_image(image, shortest_px=reduced_px)
     except ImageError as error:
         return error

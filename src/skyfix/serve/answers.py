@@ -56,6 +56,20 @@ FIX: JsonDict = {
     "photo_lon": 2.114249,
     "photo_lat": 45.894301,
 }
+SIMILAR: JsonDict = {
+    "photo": "photo_001.jpg",
+    "gallery": "town",
+    "partial": False,
+    "tiles": [
+        {
+            "tile": "3f2a9c51d0e4-100-7-7",
+            "lon": 2.1142,
+            "lat": 45.8937,
+            "size_m": 100.0,
+            "cosine": 0.62,
+        }
+    ],
+}
 
 
 class _Example(BaseModel):
@@ -123,6 +137,26 @@ class Candidate(BaseModel):
     score: float
     tile: str
     corners: list[LonLat]
+
+
+class SimilarTile(BaseModel):
+    """A tile, its centre, its side and the cosine between its descriptor and the photo's."""
+
+    tile: str
+    lon: float
+    lat: float
+    size_m: float
+    cosine: float
+
+
+class Similar(BaseModel):
+    """The tiles most like a photo; partial where a part of the gallery did not answer."""
+
+    model_config = ConfigDict(json_schema_extra={"example": SIMILAR})
+    photo: str
+    gallery: str
+    partial: bool
+    tiles: list[SimilarTile]
 
 
 class Similarity(BaseModel):

@@ -20,6 +20,7 @@ from skyfix.serve import (
     fix_routes,
     gallery_routes,
     problems,
+    search_routes,
     state_routes,
     track_routes,
 )
@@ -34,7 +35,14 @@ from skyfix.serve.track_work import Tracks
 PAGE = "page"
 """Folder of the map page in this package."""
 
-_ROUTERS = (gallery_routes, fix_routes, track_routes, export_routes, state_routes)
+_ROUTERS = (
+    gallery_routes,
+    fix_routes,
+    search_routes,
+    track_routes,
+    export_routes,
+    state_routes,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -94,7 +94,7 @@ class _Body:
 
 
 def _most_bytes(path: str, limits: Limits) -> int:
-    if path in ("/v1/fixes", "/v1/poses"):
+    if path in ("/v1/fixes", "/v1/poses", "/v1/search"):
         return limits.photo_bytes
     return limits.track_bytes if path == "/v1/tracks" else limits.json_bytes
 

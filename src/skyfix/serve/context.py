@@ -38,7 +38,7 @@ class Service:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings, self.metrics = settings, metrics
-        self.galleries = Galleries(settings.galleries, settings.device)
+        self.galleries = Galleries(settings.galleries, settings.device, settings.ray)
         self.model = ModelThread()
         self.threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "photos")
         self.closing = threading.Event()

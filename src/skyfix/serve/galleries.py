@@ -19,6 +19,7 @@ from skyfix.gallery.place import place_of
 from skyfix.geo.ground import offset
 from skyfix.inference import Embedder
 from skyfix.localize import Locator
+from skyfix.localize.similar import TileSearch
 from skyfix.serve.map_tiles import TileMaker
 from skyfix.serve.problems import ProblemError
 
@@ -36,12 +37,16 @@ class Served:
         id, name: what clients call it, and what people do.
         gallery: it.
         locator: finds photos in it; only the model's thread may use it.
+        search: finds tiles in it: the gallery, or shards of it on a cluster.
         map: makes map tiles of its imagery.
         facts: what clients are told of it.
     """
 
-    def __init__(self, id_: str, gallery: Gallery, embedder: Embedder) -> None:
+    def __init__(
+        self, id_: str, gallery: Gallery, embedder: Embedder, ray: str | None = None
+    ) -> None:
         self.id, self.gallery = id_, gallery
+        self.search: TileSearch = gallery if ray is None else _sharded(gallery, ray)
         self.name = str(gallery.path).rstrip("/").rpartition("/")[2]
         self.locator = Locator(gallery, embedder, k=MOST_CANDIDATES)
         self.map = TileMaker(gallery)
@@ -98,13 +103,14 @@ class Galleries:
     Args:
         paths: folders, or s3://bucket/folder.
         device: of their networks.
+        ray: address of a Ray cluster that holds their descriptors; None for none.
 
     Raises:
         SkyfixError: one cannot be opened.
     """
 
-    def __init__(self, paths: Sequence[str], device: str) -> None:
-        self._device = device
+    def __init__(self, paths: Sequence[str], device: str, ray: str | None = None) -> None:
+        self._device, self._ray = device, ray
         self._embedders: dict[str, Embedder] = {}
         self._kept: dict[str, _Kept] = {}
         for path in paths:
@@ -139,7 +145,7 @@ class Galleries:
         gallery = Gallery.open(path)
         if gallery.identity not in self._embedders:
             self._embedders[gallery.identity] = gallery.embedder(self._device)
-        return Served(id_, gallery, self._embedders[gallery.identity])
+        return Served(id_, gallery, self._embedders[gallery.identity], self._ray)
 
     def _watch(self) -> None:
         while not self._closing.wait(_LOOK_S):
@@ -160,6 +166,14 @@ class Galleries:
             served = self._open(id_, kept.path)
             kept.served, kept.description = served, description
             _log.info("gallery %s was replaced: %d tiles", id_, len(served.gallery))
+
+
+def _sharded(gallery: Gallery, ray: str) -> TileSearch:
+    from skyfix.gallery.sharded import ShardedSearch
+
+    # Nobody closes it: a cluster ends actors that no process knows any more, so those of an older
+    # state live as long as requests that began with it.
+    return ShardedSearch(gallery, ray)
 
 
 def _description(path: str) -> bytes:

@@ -14,6 +14,9 @@ from skyfix.serve.problems import ProblemError
 
 Number = Annotated[FiniteFloat | None, Form()]
 Photo = Annotated[UploadFile, File(description="JPEG, PNG, WebP or TIFF")]
+NearText = Annotated[
+    str | None, Form(max_length=100, description="lon,lat,radius_m", examples=["2.1,45.9,500"])
+]
 GalleryId = Annotated[str | None, Form(max_length=80, description="The first one by default")]
 
 
@@ -64,9 +67,7 @@ class Options:
 def options(
     gallery: GalleryId = None,
     metadata: Annotated[bool, Form(description="Use the pose in EXIF and XMP")] = True,
-    near: Annotated[
-        str | None, Form(max_length=100, description="lon,lat,radius_m", examples=["2.1,45.9,500"])
-    ] = None,
+    near: NearText = None,
     k: Annotated[int, Form(ge=1, le=MOST_CANDIDATES)] = 5,
     registered: Annotated[
         bool, Form(alias="register", description="Far more exact, takes about a second")
@@ -74,13 +75,19 @@ def options(
     similarity: Annotated[bool, Form(description="Add a grid of scores")] = False,
 ) -> Options:
     """The client's wishes."""
-    return Options(gallery, metadata, _near(near), k, registered, similarity)
+    return Options(gallery, metadata, near_of(near), k, registered, similarity)
 
 
 GivenOptions = Annotated[Options, Depends(options)]
 
 
-def _near(text: str | None) -> Near | None:
+def near_of(text: str | None) -> Near | None:
+    """What a client says of where to look.
+
+    Raises:
+        ProblemError: 422, not three numbers.
+        SkyfixError: not on Earth.
+    """
     if not text:
         return None
     try:

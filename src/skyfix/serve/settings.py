@@ -52,6 +52,8 @@ class Settings:
         key: what clients have to show; None lets everybody in.
         device: of the network, auto, cpu or cuda.
         workers: processes.
+        ray: address of a Ray cluster that ``/v1/search`` spreads the galleries over; None to
+            search in this process.
         limits: on requests.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     key: str | None = field(default=None, repr=False)
     device: str = "auto"
     workers: int = 1
+    ray: str | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
