@@ -1,4 +1,7 @@
-"""The map page in a real browser on the real service, with photos of a made-up town."""
+"""The map page in a real browser on the real service, with photos of a made-up town.
+
+Longer than other files, as all tests share one browser, one flight and one service.
+"""
 
 import csv
 import io

@@ -3,7 +3,6 @@
 import math
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -137,12 +136,7 @@ class TilePyramid:
     def __enter__(self) -> "TilePyramid":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _level_for(self, shrink: float) -> tuple[Level, int]:

@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
 from skyfix.errors import SkyfixError
@@ -100,12 +99,7 @@ class MavlinkSender:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _gps_input(self, fix: Fix, position: LonLat) -> Any:

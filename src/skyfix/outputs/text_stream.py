@@ -1,7 +1,6 @@
 """A text file that grows while fixes come."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from skyfix.errors import SkyfixError
@@ -51,12 +50,7 @@ class TextStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _unwritable(self, error: OSError) -> SkyfixError:
