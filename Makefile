@@ -29,12 +29,14 @@ docs: $(STAMP)
 pictures: $(STAMP)
 	$(BIN)/python benchmarks/pictures.py
 
+# About an hour and a half on two cores; each prints its table and puts it into the docs.
+BENCH := part_pooling layers training_step extraction evaluator "evaluator --dims 5120" search \
+	photo_to_fix render service many_photos
 bench: $(STAMP)
-	$(BIN)/python benchmarks/part_pooling.py
-	$(BIN)/python benchmarks/layers.py
-	$(BIN)/python benchmarks/extraction.py
-	$(BIN)/python benchmarks/evaluator.py
-	$(BIN)/python benchmarks/evaluator.py --dims 5120
+	for each in $(BENCH); do set -- $$each; name=$$1; shift; \
+		$(BIN)/python benchmarks/$$name.py "$$@" --write docs/speed.md || exit 1; done
+	$(BIN)/python benchmarks/step_profile.py --write docs/performance.md
+	$(BIN)/python benchmarks/scale_model.py --write docs/scale.md
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skyfix needs Python 3.11 or newer")'

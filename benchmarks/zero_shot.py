@@ -51,7 +51,6 @@ def university(embedder: Embedder) -> Figures:
     data = University1652(SHARED / "data" / "university1652_mini")
     tiles, photos = data.gallery("satellite"), data.query("drone")
     searched = embedder.embed(tiles.paths, "satellite")
-
     several = np.bincount(photos.labels)[photos.labels] > 1
 
     def asked(change: Change) -> np.ndarray:

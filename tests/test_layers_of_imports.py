@@ -70,3 +70,13 @@ def test_importing_the_package_is_light():
         [sys.executable, "-c", listing], capture_output=True, text=True, check=True
     )
     assert not {"torch", "numpy", "PIL", "rasterio", "rich"} & set(done.stdout.split())
+
+
+def test_long_files_say_why():
+    repository = Path(__file__).parents[1]
+    folders = ("src", "tests", "benchmarks", "examples")
+    files = [path for folder in folders for path in (repository / folder).rglob("*.py")]
+    assert len(files) > 400
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    long = {path for path, text in texts.items() if text.count("\n") > 300}
+    assert {path for path in long if "Longer than other files" not in texts[path]} == set()

@@ -1,4 +1,7 @@
-"""Whatever a user gets wrong ends in one line and exit code 2, never in a traceback."""
+"""Whatever a user gets wrong ends in one line and exit code 2, never in a traceback.
+
+Longer than other files, as it is one list of what users get wrong.
+"""
 
 import os
 import pickle

@@ -1,4 +1,7 @@
-"""The University-1652 reader on made-up trees and on the optional real extract."""
+"""The University-1652 reader on made-up trees and on the optional real extract.
+
+Longer than other files, as one data set has many layouts and rules.
+"""
 
 import json
 

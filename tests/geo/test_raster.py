@@ -1,4 +1,7 @@
-"""Opening maps of every kind, and refusing in one line what is no map."""
+"""Opening maps of every kind, and refusing in one line what is no map.
+
+Longer than other files, as it is one list of kinds of maps.
+"""
 
 import warnings
 from pathlib import Path

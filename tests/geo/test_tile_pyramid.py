@@ -1,4 +1,7 @@
-"""Web-map tiles, however they are kept, are read like a GeoTIFF of the same pixels."""
+"""Web-map tiles, however they are kept, are read like a GeoTIFF of the same pixels.
+
+Longer than other files, as three containers go through the same tests.
+"""
 
 import tracemalloc
 from collections.abc import Callable

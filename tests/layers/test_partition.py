@@ -1,4 +1,7 @@
-"""The pooling matrices against literal slices, and what they must refuse."""
+"""The pooling matrices against literal slices, and what they must refuse.
+
+Longer than other files, as the literal slices of every partition stand beside the tests.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

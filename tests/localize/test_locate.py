@@ -1,4 +1,7 @@
-"""Photos of a known scene and where they are found."""
+"""Photos of a known scene and where they are found.
+
+Longer than other files, as every test asks the same scene.
+"""
 
 import json
 import math

@@ -91,6 +91,15 @@ class Descriptors:
 
         return exact(queries, k, tiles, look, self.of)
 
+    def scores(self, descriptors: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """Dot products (N, n) float32 with some rows, in increasing order; None for all."""
+        queries, start = self.comparable(descriptors), 0
+        found = np.empty((len(queries), self._tiles if rows is None else len(rows)), np.float32)
+        for part, block in self._blocks(rows, len(queries), 1):
+            found[:, start : start + len(part)] = queries @ block.T
+            start += len(part)
+        return found
+
     @cached_property
     def _mapped(self) -> MappedDescriptors | None:
         if 4 * self._tiles * self._length < MAPPED_BYTES:

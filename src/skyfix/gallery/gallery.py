@@ -226,6 +226,21 @@ class Gallery:
         """``search`` among some rows, in increasing order; None for all."""
         return self._descriptors.search(descriptors, k, rows)
 
+    def scores(self, descriptors: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """How much queries are like each of some tiles: dot products, unranked.
+
+        Args:
+            descriptors: (N, D), made by the gallery's system.
+            rows: (n,) of the tiles, in increasing order; None for all.
+
+        Returns:
+            (N, n) float32.
+
+        Raises:
+            SkyfixError: wrong shape, or not numbers.
+        """
+        return self._descriptors.scores(descriptors, rows)
+
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows, (n, d) float32."""
         return self._descriptors.of(rows)

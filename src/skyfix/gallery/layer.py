@@ -54,6 +54,10 @@ class Layer:
         local = np.searchsorted(self.rows, np.maximum(found.rows, 0))
         return Matches(np.where(found.rows >= 0, local, -1), found.scores)
 
+    def scores(self, descriptors: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """``Gallery.scores`` of some of the layer's tiles."""
+        return self._gallery.scores(descriptors, self.rows if rows is None else self.rows[rows])
+
     def rows_near(self, near: Near) -> np.ndarray:
         """``Gallery.rows_near`` among the layer's tiles."""
         return self._places.rows(near)

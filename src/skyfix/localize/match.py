@@ -74,15 +74,23 @@ class Matcher:
         if around is not None:
             farthest_m = max(np.hypot(patch.east_m, patch.north_m) for patch in patches)
             around = around[0], around[1], around[2] + farthest_m + self._gallery.stride_m
-        k = min(len(self._gallery), MAX_TILES)
-        matches = self._gallery.search(descriptors, k, near=around)
+        rows, cosines = self._cosines(descriptors, around)
         background = self._gallery.comparable(descriptors) @ self._background.T
         mean, spread = background.mean(axis=1), np.maximum(background.std(axis=1), 1e-6)
-        scores = np.zeros((len(descriptors), len(self._gallery) + 1))
-        found = np.where(matches.rows >= 0, matches.rows, len(self._gallery))
-        standard = np.nan_to_num((matches.scores - mean[:, None]) / spread[:, None], neginf=0.0)
-        np.put_along_axis(scores, found, standard, axis=1)
-        return scores[:, :-1]
+        scores = np.zeros((len(descriptors), len(self._gallery)))
+        standard = (cosines - mean[:, None]) / spread[:, None]
+        np.put_along_axis(scores, rows, standard, axis=1)
+        return scores
+
+    def _cosines(self, descriptors: np.ndarray, near: Near | None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (P or 1, n) of the tiles that are compared, and their cosines (P, n)."""
+        gallery = self._gallery
+        inside = None if near is None else gallery.rows_near(near)
+        if len(gallery if inside is None else inside) > MAX_TILES:
+            best = gallery.search(descriptors, MAX_TILES, near=near)
+            return best.rows, best.scores
+        rows = np.arange(len(gallery)) if inside is None else inside
+        return rows[None], gallery.scores(descriptors, inside)
 
     def _tiles_at(self, east_m: float, north_m: float) -> np.ndarray:
         """Tiles (T,) that lie at an offset from ``rows``; -1 where there is none."""
