@@ -16,6 +16,7 @@ myst_heading_anchors = 4
 autodoc_default_options = {"members": True, "imported-members": True}
 napoleon_use_ivar = True
 html_theme = "furo"
+html_show_copyright = False
 html_extra_path = ["index.html"]
 
 

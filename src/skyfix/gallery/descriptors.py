@@ -1,19 +1,21 @@
 """The descriptors of a gallery: held in memory or read from disk, and the search among them."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.exact import exact
+from skyfix.gallery.exact import best_of, exact
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.mapped import MappedDescriptors, mapped
+from skyfix.gallery.mapped import MappedDescriptors, Rows, mapped
 from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.reduction import Reduction
-from skyfix.gallery.search import Matches, nearest
+from skyfix.gallery.search import FEW, Matches, nearest, products
 
 MAPPED_BYTES = 2**26
 """Descriptors (float32) from this size on are mapped from a file, see ``mapped``."""
@@ -23,6 +25,8 @@ HELD_BYTES = 2 * 2**30
 ones are read from disk at every search, where ``near`` pays off."""
 
 _BLOCK_SCORES = 2**22
+_MOST_THREADS = 8
+"""Reading from memory has no use for more."""
 
 
 class Descriptors:
@@ -87,16 +91,36 @@ class Descriptors:
         tiles = self._tiles if rows is None else len(rows)
 
         def look(some: np.ndarray, most: int) -> Matches:
-            return nearest(some, self._blocks(rows, len(some), most), most)
+            if self._mapped is None or len(some) > FEW:
+                return nearest(some, self._blocks(rows, len(some), most), most)
+            return self._shared(some, range(tiles) if rows is None else rows, most)
 
         return exact(queries, k, tiles, look, self.of)
+
+    def _shared(self, queries: np.ndarray, rows: Rows, k: int) -> Matches:
+        """The k nearest to few queries, each thread looking at a part of the rows."""
+        share = max(-(-len(rows) // self._threads), 1)
+        parts = [rows[start : start + share] for start in range(0, max(len(rows), 1), share)]
+
+        def look(part: Rows) -> Matches:
+            return nearest(queries, self._blocks(part, len(queries), k), k)
+
+        return best_of(list(self._pool.map(look, parts)), k)
+
+    @property
+    def _threads(self) -> int:
+        return min(_MOST_THREADS, os.cpu_count() or 1)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, "search")
 
     def scores(self, descriptors: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
         """Dot products (N, n) float32 with some rows, in increasing order; None for all."""
         queries, start = self.comparable(descriptors), 0
         found = np.empty((len(queries), self._tiles if rows is None else len(rows)), np.float32)
         for part, block in self._blocks(rows, len(queries), 1):
-            found[:, start : start + len(part)] = queries @ block.T
+            found[:, start : start + len(part)] = products(queries, block)
             start += len(part)
         return found
 
@@ -112,17 +136,18 @@ class Descriptors:
         return 4 * self._tiles * self._length <= HELD_BYTES
 
     def _blocks(
-        self, rows: np.ndarray | None, queries: int, k: int
+        self, rows: Rows | None, queries: int, k: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and descriptors to compare with, block by block, from memory or from disk."""
         size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
         if self._mapped is not None:
             # Pieces that stay in the cache, unless sorting out the k best of each costs more.
-            yield from self._mapped.blocks(min(size, max(self._mapped.block_rows, k)), rows)
+            every = range(self._tiles) if rows is None else rows
+            yield from self._mapped.blocks(min(size, max(self._mapped.block_rows, k)), every)
             return
         if rows is not None:
             for start in range(0, len(rows), size):
-                part = rows[start : start + size]
+                part = np.asarray(rows[start : start + size])
                 yield part, self.of(part)
             return
         start = 0

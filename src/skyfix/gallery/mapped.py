@@ -20,6 +20,9 @@ from skyfix.progress import counting
 
 FOLDER = ".search"
 
+Rows = np.ndarray | range
+"""Rows in increasing order; a range where they are all there are between two of them."""
+
 _CACHED_NUMBERS = 2**20
 _HALF_TO_SINGLE = 2.0**112
 _SIGN_AND_REST = np.uint32(0x8FFFE000).view(np.int32)
@@ -48,20 +51,17 @@ class MappedDescriptors:
             self._widen(rows[start:stop], out[start:stop])
         return out
 
-    def blocks(self, size: int, rows: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows and their descriptors float32, in order, at most ``size`` at a time.
+    def __len__(self) -> int:
+        return len(self._bits)
 
-        Args:
-            size: rows a block.
-            rows: some of them; None for all.
+    def blocks(self, size: int, rows: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows and their descriptors float32, in order, at most ``size`` at a time.
 
         Each block of descriptors is overwritten by the next.
         """
-        number = len(self._bits) if rows is None else len(rows)
-        buffer = np.empty((min(size, number), self._bits.shape[1]), np.float32)
-        for start in range(0, number, size):
-            stop = min(start + size, number)
-            part = np.arange(start, stop) if rows is None else rows[start:stop]
+        buffer = np.empty((min(size, len(rows)), self._bits.shape[1]), np.float32)
+        for start in range(0, len(rows), size):
+            part = np.asarray(rows[start : start + size])
             block = buffer[: len(part)]
             self._widen(part, block)
             yield part, block
@@ -76,8 +76,9 @@ class MappedDescriptors:
         # Neighbours on the ground are often neighbours in the file: then nothing is gathered.
         together = last - first + 1 == len(rows)
         taken = slice(first, last + 1) if together else rows
+        halves = self._bits[taken] if together else self._bits.take(rows, axis=0)
         bits = out.view(np.int32)
-        np.copyto(bits, self._bits[taken])
+        np.copyto(bits, halves)
         bits <<= 13
         bits &= _SIGN_AND_REST
         out *= self._factors[taken, None]

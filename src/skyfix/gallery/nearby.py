@@ -31,11 +31,12 @@ class PlaceIndex:
     """
 
     def __init__(self, lon: np.ndarray, lat: np.ndarray) -> None:
-        self._lon, self._lat = lon, lat
         column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
         cells = _line(lat) * _CELLS_AROUND + column
         self._order = np.argsort(cells, kind="stable").astype(np.int32)
         self._cells = cells[self._order]
+        # In the same order, so that a line of cells is read in one piece.
+        self._lon, self._lat = lon[self._order], lat[self._order]
 
     def rows(self, near: Near) -> np.ndarray:
         """Indices (n,) of the positions within ``near``'s radius, geodesic distance, in order.
@@ -44,17 +45,20 @@ class PlaceIndex:
             SkyfixError: a position off the Earth or a radius that is not positive.
         """
         centre_lon, centre_lat, radius_m = _checked(near)
-        rows = self._in_cells(centre_lon, centre_lat, radius_m / _LEAST_RADIUS_M)
+        pieces = self._in_cells(centre_lon, centre_lat, radius_m / _LEAST_RADIUS_M)
+        rows, lon, lat = (
+            np.concatenate([column[piece] for piece in pieces])
+            for column in (self._order, self._lon, self._lat)
+        )
         # The angle decides all but a thin ring at the edge, where the geodesic is worked out.
-        angle = _angle(centre_lon, centre_lat, self._lon[rows], self._lat[rows])
-        inside = angle * _GREATEST_RADIUS_M <= radius_m
-        edge = np.flatnonzero(~inside & (angle * _LEAST_RADIUS_M <= radius_m))
-        lon, lat = self._lon[rows[edge]], self._lat[rows[edge]]
-        inside[edge] = distance_m(centre_lon, centre_lat, lon, lat) <= radius_m
-        return np.sort(rows[inside])
+        haversine = _haversine(centre_lon, centre_lat, lon, lat)
+        inside = haversine <= _haversine_of(radius_m / _GREATEST_RADIUS_M)
+        edge = np.flatnonzero(~inside & (haversine <= _haversine_of(radius_m / _LEAST_RADIUS_M)))
+        inside[edge] = distance_m(centre_lon, centre_lat, lon[edge], lat[edge]) <= radius_m
+        return np.sort(rows[inside]).astype(np.int64)
 
-    def _in_cells(self, lon: float, lat: float, reach: float) -> np.ndarray:
-        """Rows in all cells that a circle of ``reach`` (radians) touches, in no order."""
+    def _in_cells(self, lon: float, lat: float, reach: float) -> list[slice]:
+        """Where all cells lie that a circle of ``reach`` (radians) touches."""
         tall = math.degrees(reach)
         lines = np.arange(_line(max(lat - tall, -90.0)), _line(min(lat + tall, 90.0)) + 1)
         # Meridians close in towards the poles; the nearer edge of the circle counts.
@@ -69,11 +73,11 @@ class PlaceIndex:
             across = first > last
             spans = [(first, _CELLS_AROUND - 1), (0, last)] if across else [(first, last)]
         ends = [(lines * _CELLS_AROUND + low, lines * _CELLS_AROUND + high) for low, high in spans]
-        low, high = (np.concatenate(one) for one in zip(*ends, strict=True))
-        starts = np.searchsorted(self._cells, low, "left")
-        counts = np.searchsorted(self._cells, high, "right") - starts
-        skipped = np.repeat(starts - np.cumsum(counts) + counts, counts)
-        return self._order[skipped + np.arange(len(skipped))].astype(np.int64)
+        # In the cells' own type, or they would all be converted.
+        low, high = (np.concatenate(one).astype(np.int32) for one in zip(*ends, strict=True))
+        starts = np.searchsorted(self._cells, low, "left").tolist()
+        stops = np.searchsorted(self._cells, high, "right").tolist()
+        return [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 class Cap:
@@ -112,10 +116,20 @@ def _line(lat: Any) -> Any:
 
 
 def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
-    """Angle (radians) between directions on a sphere, by haversines."""
+    """Angle (radians) between directions on a sphere."""
+    return 2 * np.arcsin(np.sqrt(np.minimum(_haversine(lon, lat, to_lon, to_lat), 1.0)))
+
+
+def _haversine(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
+    """Squared sine of half the angle between directions on a sphere."""
     half_lon, half_lat = np.radians(to_lon - lon) / 2, np.radians(to_lat - lat) / 2
     across = math.cos(math.radians(lat)) * np.cos(np.radians(to_lat)) * np.sin(half_lon) ** 2
-    return 2 * np.arcsin(np.sqrt(np.minimum(np.sin(half_lat) ** 2 + across, 1.0)))
+    return np.sin(half_lat) ** 2 + across
+
+
+def _haversine_of(angle: float) -> float:
+    """The same of an angle in radians; beyond that of all directions above half a turn."""
+    return math.sin(angle / 2) ** 2 if angle < math.pi else math.inf
 
 
 def _checked(near: Near) -> Near:

@@ -8,6 +8,8 @@ import numpy as np
 _SIGN = np.uint32(0x80000000)
 _ROWS = np.uint64(0xFFFFFFFF)
 _FIRST_LOOK = 4096
+FEW = 4
+"""Up to so many queries the time goes into reading descriptors, not into multiplying."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,20 @@ def nearest(
     # Key 0 lies below the keys of all finite scores and means "none".
     best = np.zeros((len(queries), k), dtype=np.uint64)
     for rows, descriptors in blocks:
-        scores = queries @ descriptors.T
+        scores = products(queries, descriptors)
         # A first look at few rows finds a floor that hardly any of the others reaches.
         for part in (slice(0, _FIRST_LOOK), slice(_FIRST_LOOK, None)):
             if len(rows[part]):
                 best = _improved(best, scores[:, part], rows[part])
     return _unpack(np.sort(best, axis=1)[:, ::-1])
+
+
+def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+    """Dot products (N, B) of queries (N, D) and descriptors (B, D)."""
+    if not 0 < len(queries) <= FEW:
+        return queries @ descriptors.T
+    # Row by row, as a matrix product would wake threads of its own for each small block.
+    return np.stack([np.vecdot(descriptors, query) for query in queries])
 
 
 def _improved(best: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ class Shard:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         descriptors = self._held.descriptors
         size = max(_BLOCK_SCORES // max(queries, 1), 1024)
-        return descriptors.blocks(min(size, descriptors.block_rows), local)
+        rows = range(len(descriptors)) if local is None else local
+        return descriptors.blocks(min(size, descriptors.block_rows), rows)
 
     @cached_property
     def _held(self) -> _Held:
