@@ -97,6 +97,15 @@ class Descriptors:
 
         return exact(queries, k, tiles, look, self.of)
 
+    def scores(self, descriptors: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """Dot products (N, n) float32 with some rows, in increasing order; None for all."""
+        queries, start = self.comparable(descriptors), 0
+        found = np.empty((len(queries), self._tiles if rows is None else len(rows)), np.float32)
+        for part, block in self._blocks(rows, len(queries), 1):
+            found[:, start : start + len(part)] = products(queries, block)
+            start += len(part)
+        return found
+
     def _shared(self, queries: np.ndarray, rows: Rows, k: int) -> Matches:
         """The k nearest to few queries, each thread looking at a part of the rows."""
         share = max(-(-len(rows) // self._threads), 1)
@@ -114,15 +123,6 @@ class Descriptors:
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._threads, "search")
-
-    def scores(self, descriptors: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        """Dot products (N, n) float32 with some rows, in increasing order; None for all."""
-        queries, start = self.comparable(descriptors), 0
-        found = np.empty((len(queries), self._tiles if rows is None else len(rows)), np.float32)
-        for part, block in self._blocks(rows, len(queries), 1):
-            found[:, start : start + len(part)] = products(queries, block)
-            start += len(part)
-        return found
 
     @cached_property
     def _mapped(self) -> MappedDescriptors | None:
