@@ -250,9 +250,9 @@ largest so far.
 
 {life}
 
-What follows, at a stride of {stride:g} m, with skyfix_s at {rate:.1f} tiles a second on {threads}
-threads: core hours to embed, memory of all shards together, seconds of a query on one machine as
-large as this one.
+What follows at a stride of {stride:g} m, with descriptors of {dims} numbers (`--dims {dims}`) by
+skyfix_s at {rate:.1f} tiles a second on {threads} threads: core hours to embed, memory of all shards
+together, seconds of a query by one machine that has so much memory.
 
 {areas}
 """
@@ -269,10 +269,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         points = [measured(folder / f"{size}", size) for size in sizes]
-        rate = embedding_rate()
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         steps = life(folder, arguments.tiles)
         ray.shutdown()
+        rate = embedding_rate()
     text = PREFACE.format(
         machine=machine(), dims=DIMS, k=K, batch=BATCH, points=points_table(points),
         tiles=arguments.tiles, stride=STRIDE_M, rate=rate, threads=torch.get_num_threads(),

@@ -10,7 +10,7 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery.exact import best_of, exact
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.mapped import MappedDescriptors, Rows, mapped
+from skyfix.gallery.mapped import MappedDescriptors, Rows, as_array, mapped
 from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
@@ -92,7 +92,7 @@ class Descriptors:
 
         def look(some: np.ndarray, most: int) -> Matches:
             if self._mapped is None or len(some) > FEW:
-                return nearest(some, self._blocks(rows, len(some), most), most)
+                return nearest(some, self._blocks(rows, len(some)), most)
             return self._shared(some, range(tiles) if rows is None else rows, most)
 
         return exact(queries, k, tiles, look, self.of)
@@ -101,7 +101,7 @@ class Descriptors:
         """Dot products (N, n) float32 with some rows, in increasing order; None for all."""
         queries, start = self.comparable(descriptors), 0
         found = np.empty((len(queries), self._tiles if rows is None else len(rows)), np.float32)
-        for part, block in self._blocks(rows, len(queries), 1):
+        for part, block in self._blocks(rows, len(queries)):
             found[:, start : start + len(part)] = products(queries, block)
             start += len(part)
         return found
@@ -112,7 +112,7 @@ class Descriptors:
         parts = [rows[start : start + share] for start in range(0, max(len(rows), 1), share)]
 
         def look(part: Rows) -> Matches:
-            return nearest(queries, self._blocks(part, len(queries), k), k)
+            return nearest(queries, self._blocks(part, len(queries)), k)
 
         return best_of(list(self._pool.map(look, parts)), k)
 
@@ -135,19 +135,16 @@ class Descriptors:
         """Whether they are held in memory."""
         return 4 * self._tiles * self._length <= HELD_BYTES
 
-    def _blocks(
-        self, rows: Rows | None, queries: int, k: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _blocks(self, rows: Rows | None, queries: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and descriptors to compare with, block by block, from memory or from disk."""
         size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
         if self._mapped is not None:
-            # Pieces that stay in the cache, unless sorting out the k best of each costs more.
             every = range(self._tiles) if rows is None else rows
-            yield from self._mapped.blocks(min(size, max(self._mapped.block_rows, k)), every)
+            yield from self._mapped.blocks(every)
             return
         if rows is not None:
             for start in range(0, len(rows), size):
-                part = np.asarray(rows[start : start + size])
+                part = as_array(rows[start : start + size])
                 yield part, self.of(part)
             return
         start = 0

@@ -7,6 +7,7 @@ cache, to exactly what ``halves.unit_matrix`` gives.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +24,18 @@ FOLDER = ".search"
 Rows = np.ndarray | range
 """Rows in increasing order; a range where they are all there are between two of them."""
 
-_CACHED_NUMBERS = 2**20
+_PIECE_NUMBERS = 2**20
+"""Four megabytes in single precision: caches hold them, and calls of NumPy are few."""
+
+
 _HALF_TO_SINGLE = 2.0**112
 _SIGN_AND_REST = np.uint32(0x8FFFE000).view(np.int32)
 _BATCH_ROWS = 8192
+
+
+def as_array(rows: Rows) -> np.ndarray:
+    """Rows as an array; NumPy itself takes a range number by number."""
+    return np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
 
 
 class MappedDescriptors:
@@ -41,32 +50,42 @@ class MappedDescriptors:
         # As plain arrays: memmap's own indexing is slow.
         self._bits = np.asarray(half).view(np.int16)
         self._factors = scales * np.float32(_HALF_TO_SINGLE)
-        self.block_rows = max(1024, _CACHED_NUMBERS // half.shape[1])
+        self._rooms = threading.local()
+        self._piece_rows = max(1024, _PIECE_NUMBERS // half.shape[1])
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Those of some rows, (n, d) float32 of unit length."""
         out = np.empty((len(rows), self._bits.shape[1]), np.float32)
-        for start in range(0, len(rows), self.block_rows):
-            stop = min(start + self.block_rows, len(rows))
-            self._widen(rows[start:stop], out[start:stop])
+        start = 0
+        for part, block in self.blocks(rows):
+            out[start : start + len(part)] = block
+            start += len(part)
         return out
 
     def __len__(self) -> int:
         return len(self._bits)
 
-    def blocks(self, size: int, rows: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows and their descriptors float32, in order, at most ``size`` at a time.
+    def blocks(self, rows: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows and their descriptors float32 of unit length, in order, in pieces.
 
-        Each block of descriptors is overwritten by the next.
+        Each piece of descriptors is overwritten by the next that the thread asks for.
         """
-        buffer = np.empty((min(size, len(rows)), self._bits.shape[1]), np.float32)
-        for start in range(0, len(rows), size):
-            part = np.asarray(rows[start : start + size])
-            block = buffer[: len(part)]
-            self._widen(part, block)
+        halves, singles = self._room()
+        for start in range(0, len(rows), self._piece_rows):
+            part = as_array(rows[start : start + self._piece_rows])
+            block = singles[: len(part)]
+            self._widen(part, halves[: len(part)], block)
             yield part, block
 
-    def _widen(self, rows: np.ndarray, out: np.ndarray) -> None:
+    def _room(self) -> tuple[np.ndarray, np.ndarray]:
+        """The thread's arrays for a piece: new ones would be paid for with page faults."""
+        if not hasattr(self._rooms, "pair"):
+            shape = min(self._piece_rows, len(self)), self._bits.shape[1]
+            self._rooms.pair = np.empty(shape, np.int16), np.empty(shape, np.float32)
+        pair: tuple[np.ndarray, np.ndarray] = self._rooms.pair
+        return pair
+
+    def _widen(self, rows: np.ndarray, halves: np.ndarray, out: np.ndarray) -> None:
         """Unit rows, exactly as ``halves.unit_matrix`` makes them but four times as fast.
 
         NumPy widens half precision number by number; shifting the bits of whole arrays to where
@@ -75,13 +94,16 @@ class MappedDescriptors:
         first, last = int(rows[0]), int(rows[-1])
         # Neighbours on the ground are often neighbours in the file: then nothing is gathered.
         together = last - first + 1 == len(rows)
-        taken = slice(first, last + 1) if together else rows
-        halves = self._bits[taken] if together else self._bits.take(rows, axis=0)
+        if together:
+            halves = self._bits[first : last + 1]
+        else:
+            # With a mode other than raise NumPy writes to the given memory itself.
+            self._bits.take(rows, axis=0, out=halves, mode="clip")
         bits = out.view(np.int32)
         np.copyto(bits, halves)
         bits <<= 13
         bits &= _SIGN_AND_REST
-        out *= self._factors[taken, None]
+        out *= self._factors[first : last + 1, None] if together else self._factors[rows, None]
 
 
 def mapped(place: Place, reader: TileReader, dimensions: int) -> MappedDescriptors | None:

@@ -19,6 +19,10 @@ other."""
 _ROUNDING = 1e-9
 """More than sums of angles (radians) are off by; 6 mm on the ground."""
 
+_SINGLE_ANGLE, _SINGLE_SHARE = 4e-7, 1e-6
+"""More than angles (radians) are off by that come from unit vectors in single precision: 3 m on the
+ground, and a share of the angle."""
+
 _CELLS_A_DEGREE = 100
 _CELLS_AROUND = 360 * _CELLS_A_DEGREE
 
@@ -37,6 +41,7 @@ class PlaceIndex:
         self._cells = cells[self._order]
         # In the same order, so that a line of cells is read in one piece.
         self._lon, self._lat = lon[self._order], lat[self._order]
+        self._directions = _directions(self._lon, self._lat)
 
     def rows(self, near: Near) -> np.ndarray:
         """Indices (n,) of the positions within ``near``'s radius, geodesic distance, in order.
@@ -46,16 +51,16 @@ class PlaceIndex:
         """
         centre_lon, centre_lat, radius_m = _checked(near)
         pieces = self._in_cells(centre_lon, centre_lat, radius_m / _LEAST_RADIUS_M)
-        rows, lon, lat = (
-            np.concatenate([column[piece] for piece in pieces])
-            for column in (self._order, self._lon, self._lat)
-        )
+        place = np.concatenate([np.arange(piece.start, piece.stop) for piece in pieces])
+        there = np.concatenate([self._directions[:, piece] for piece in pieces], axis=1)
+        there -= _directions(np.array([centre_lon]), np.array([centre_lat]))
+        chord = np.einsum("an,an->n", there, there)
         # The angle decides all but a thin ring at the edge, where the geodesic is worked out.
-        haversine = _haversine(centre_lon, centre_lat, lon, lat)
-        inside = haversine <= _haversine_of(radius_m / _GREATEST_RADIUS_M)
-        edge = np.flatnonzero(~inside & (haversine <= _haversine_of(radius_m / _LEAST_RADIUS_M)))
-        inside[edge] = distance_m(centre_lon, centre_lat, lon[edge], lat[edge]) <= radius_m
-        return np.sort(rows[inside]).astype(np.int64)
+        inside = chord <= _squared_chord(radius_m / _GREATEST_RADIUS_M, -1)
+        edge = place[~inside & (chord <= _squared_chord(radius_m / _LEAST_RADIUS_M, 1))]
+        far_m = distance_m(centre_lon, centre_lat, self._lon[edge], self._lat[edge])
+        found = np.concatenate([place[inside], edge[far_m <= radius_m]])
+        return np.sort(self._order[found]).astype(np.int64)
 
     def _in_cells(self, lon: float, lat: float, reach: float) -> list[slice]:
         """Where all cells lie that a circle of ``reach`` (radians) touches."""
@@ -116,20 +121,28 @@ def _line(lat: Any) -> Any:
 
 
 def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
-    """Angle (radians) between directions on a sphere."""
-    return 2 * np.arcsin(np.sqrt(np.minimum(_haversine(lon, lat, to_lon, to_lat), 1.0)))
-
-
-def _haversine(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:
-    """Squared sine of half the angle between directions on a sphere."""
+    """Angle (radians) between directions on a sphere, by haversines."""
     half_lon, half_lat = np.radians(to_lon - lon) / 2, np.radians(to_lat - lat) / 2
     across = math.cos(math.radians(lat)) * np.cos(np.radians(to_lat)) * np.sin(half_lon) ** 2
-    return np.sin(half_lat) ** 2 + across
+    return 2 * np.arcsin(np.sqrt(np.minimum(np.sin(half_lat) ** 2 + across, 1.0)))
 
 
-def _haversine_of(angle: float) -> float:
-    """The same of an angle in radians; beyond that of all directions above half a turn."""
-    return math.sin(angle / 2) ** 2 if angle < math.pi else math.inf
+def _directions(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Unit vectors (3, n) in single precision."""
+    across, up = np.radians(lon), np.radians(lat)
+    level = np.cos(up)
+    return np.stack([level * np.cos(across), level * np.sin(across), np.sin(up)]).astype(np.float32)
+
+
+def _squared_chord(angle: float, sign: int) -> float:
+    """Squared distance of unit vectors an angle (radians) apart, single precision's error added.
+
+    Args:
+        angle: between them; half a turn or more is more than there is.
+        sign: 1 to be above whatever rounding makes of it, -1 to be below.
+    """
+    angle = max(angle + sign * (_SINGLE_ANGLE + _SINGLE_SHARE * angle), 0.0)
+    return 4 * math.sin(angle / 2) ** 2 if angle < math.pi else math.inf
 
 
 def _checked(near: Near) -> Near:

@@ -1,6 +1,6 @@
 """Exact nearest descriptors by dot product, in blocks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,13 +60,32 @@ def nearest(
     """
     # Key 0 lies below the keys of all finite scores and means "none".
     best = np.zeros((len(queries), k), dtype=np.uint64)
-    for rows, descriptors in blocks:
-        scores = products(queries, descriptors)
+    scored = ((products(queries, descriptors), rows) for rows, descriptors in blocks)
+    for scores, rows in _together(scored, max(k, _FIRST_LOOK)):
         # A first look at few rows finds a floor that hardly any of the others reaches.
         for part in (slice(0, _FIRST_LOOK), slice(_FIRST_LOOK, None)):
             if len(rows[part]):
                 best = _improved(best, scores[:, part], rows[part])
     return _unpack(np.sort(best, axis=1)[:, ::-1])
+
+
+def _together(
+    scored: Iterable[tuple[np.ndarray, np.ndarray]], least: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Scores (N, B) and rows (B,) of blocks, joined to at least so many rows."""
+    held: list[tuple[np.ndarray, np.ndarray]] = []
+    for block in scored:
+        held.append(block)
+        if sum(len(rows) for _, rows in held) >= least:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    scores, rows = zip(*held, strict=True)
+    return np.concatenate(scores, axis=1), np.concatenate(rows)
 
 
 def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:

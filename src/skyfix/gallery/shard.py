@@ -1,7 +1,6 @@
 """One part of a gallery's descriptors, held in the memory of a process of a cluster."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,6 @@ from skyfix.gallery.reader import TileReader
 from skyfix.gallery.search import Matches, nearest
 
 _READ_ROWS = 8192
-_BLOCK_SCORES = 2**22
 
 
 @dataclass(frozen=True)
@@ -61,21 +59,14 @@ class Shard:
         descriptors = self._held.descriptors
         local = None if near is None else self._held.places.rows(near)
 
-        def look(some: np.ndarray, most: int) -> Matches:
-            return nearest(some, self._blocks(local, len(some)), most)
+        every = range(len(descriptors)) if local is None else local
 
-        tiles = len(self._rows) if local is None else len(local)
-        found = exact(queries, k, tiles, look, descriptors.of)
+        def look(some: np.ndarray, most: int) -> Matches:
+            return nearest(some, descriptors.blocks(every), most)
+
+        found = exact(queries, k, len(every), look, descriptors.of)
         rows = np.where(found.rows >= 0, self._rows[np.maximum(found.rows, 0)], -1)
         return Matches(rows, found.scores)
-
-    def _blocks(
-        self, local: np.ndarray | None, queries: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        descriptors = self._held.descriptors
-        size = max(_BLOCK_SCORES // max(queries, 1), 1024)
-        rows = range(len(descriptors)) if local is None else local
-        return descriptors.blocks(min(size, descriptors.block_rows), rows)
 
     @cached_property
     def _held(self) -> _Held:
