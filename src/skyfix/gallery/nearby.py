@@ -23,6 +23,7 @@ _SINGLE_ANGLE, _SINGLE_SHARE = 4e-7, 1e-6
 """More than angles (radians) are off by that come from unit vectors in single precision: 3 m on the
 ground, and a share of the angle."""
 
+_PIECE = 65_536
 _CELLS_A_DEGREE = 100
 _CELLS_AROUND = 360 * _CELLS_A_DEGREE
 
@@ -129,9 +130,13 @@ def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np
 
 def _directions(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     """Unit vectors (3, n) in single precision."""
-    across, up = np.radians(lon), np.radians(lat)
-    level = np.cos(up)
-    return np.stack([level * np.cos(across), level * np.sin(across), np.sin(up)]).astype(np.float32)
+    found = np.empty((3, len(lon)), np.float32)
+    for start in range(0, len(lon), _PIECE):
+        part = slice(start, start + _PIECE)
+        across, up = np.radians(lon[part]), np.radians(lat[part])
+        level = np.cos(up)
+        found[:, part] = level * np.cos(across), level * np.sin(across), np.sin(up)
+    return found
 
 
 def _squared_chord(angle: float, sign: int) -> float:
