@@ -251,8 +251,8 @@ largest so far.
 {life}
 
 What follows at a stride of {stride:g} m, with descriptors of {dims} numbers (`--dims {dims}`) by
-skyfix_s at {rate:.1f} tiles a second on {threads} threads: core hours to embed, memory of all shards
-together, seconds of a query by one machine that has so much memory.
+skyfix_s at {rate:.1f} tiles a second on {threads} threads: core hours to embed, memory of all
+shards together, seconds of a query by one machine that has so much memory.
 
 {areas}
 """
