@@ -19,7 +19,7 @@ TINY = SampleSize(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_training_runs_from_nothing_to_a_report(tmp_path: Path) -> None:
     result = run_training_demo(tmp_path, steps=2, size=TINY)
     assert [row.name for row in result.rows] == ["chance", "ImageNet features", "SDPL"]

@@ -111,6 +111,7 @@ def test_a_narrowed_search_finds_the_same_way(scene, gallery, embedder, flight, 
     assert errors_m(scene, [step.filtered for step in steps]).max() < 30
 
 
+@pytest.mark.full
 def test_telemetry_that_ends_early_is_told(gallery, embedder, flight, log, tmp_path):
     short = tmp_path / "short.csv"
     short.write_text("\n".join(log.read_text().splitlines()[:11]))

@@ -54,7 +54,7 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_map(path, texture(300, 300, seed=9), origin=(501_000.0, 5_000_100.0))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_killed_amid_a_change_and_started_again_it_answers_as_before(
     copy: Path, more: Path, tmp_path: Path, photo: Path, gallery: Gallery
 ) -> None:

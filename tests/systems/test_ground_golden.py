@@ -41,18 +41,18 @@ CASES = {
     "safa, polar, mean": Case("safa", ("safa/polar_small",), {**POLAR, "squeeze": "mean"}, "_mean"),
     "safa, square, max": Case("safa", ("safa/square_small",), {**SQUARE, "squeeze": "max"}, "_max"),
     "cvft": Case("cvft", ("cvft/small",), SMALL_CVFT),
+    "cvm_net II": Case("cvm_net", ("cvmnet/II_small",), {"network": "II", "variant": "released"}),
 }
-SLOW_CASES = {
+LARGE_CASES = {
     "safa, square, mean": Case(
         "safa", ("safa/square_small",), {**SQUARE, "squeeze": "mean"}, "_mean"
     ),
     "cvm_net I": Case("cvm_net", ("cvmnet/I_small", "cvmnet/I_paper")),
-    "cvm_net II": Case("cvm_net", ("cvmnet/II_small",), {"network": "II", "variant": "released"}),
     "safa, paper's size, max": Case("safa", ("safa/polar_paper",), {}, "_max"),
     "safa, paper's size, mean": Case("safa", ("safa/polar_paper",), {"squeeze": "mean"}, "_mean"),
     "cvft, paper's size": Case("cvft", ("cvft/paper",)),
 }
-NAMES = [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_CASES)]
+NAMES = [*CASES, *(pytest.param(name, marks=pytest.mark.full) for name in LARGE_CASES)]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def fixtures(load_golden: Callable, fill_global: ModuleType) -> Golden:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_descriptors_equal_the_authors(name: str, fixtures: Golden, tmp_path: Path) -> None:
-    case = {**CASES, **SLOW_CASES}[name]
+    case = {**CASES, **LARGE_CASES}[name]
     system = fixtures.system(case, tmp_path)
     for fixture_name in case.fixtures:
         fixture, arrays = fixtures.load(fixture_name)

@@ -18,7 +18,7 @@ SIDES: tuple[tuple[str, View], ...] = (("sat", "satellite"), ("drone", "drone"))
 TINY = {"backbone": "vit_small_r26_s32_224", "input_px": 128, "places": 3}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_descriptors_and_logits_equal_the_authors(
     load_golden: Callable, fill_global: ModuleType, tmp_path: Path
 ) -> None:

@@ -23,7 +23,12 @@ TINY = {"backbone": "tf_efficientnet_lite0", "input_px": 64, "places": 3}
     [
         ("sues_resnet50", 256, RELEASED),
         ("sues_resnet50", 384, RELEASED),
-        ("sues_vitb", 384, {**RELEASED, "backbone": "vit_base_patch16_384"}),
+        pytest.param(
+            "sues_vitb",
+            384,
+            {**RELEASED, "backbone": "vit_base_patch16_384"},
+            marks=pytest.mark.full,
+        ),
         ("sues_lpn", 256, LPN),
         ("sues_lpn", 384, LPN),
     ],

@@ -275,7 +275,7 @@ def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_processes_give_the_curve_of_one(spec: str, tmp_path: Path) -> None:
     changes = [f"{section}.{name}={value}" for section, values in PLAIN.items()
                for name, value in values.items() if name != "name"]  # fmt: skip
