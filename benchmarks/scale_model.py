@@ -26,7 +26,7 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 from search import CENTRE, asked, made_up, write_gallery
-from timing import machine, publish, table
+from timing import machine, milliseconds, publish, table
 
 from skyfix.gallery import Gallery
 from skyfix.gallery.cluster import Crew
@@ -98,14 +98,8 @@ class _Worker:
 
 
 def median_ms(ask: Callable[[int], object], number: int) -> float:
-    """Median milliseconds of calls, after one that warms up."""
-    ask(0)
-    spent = []
-    for index in range(number):
-        start = time.perf_counter()
-        ask(index)
-        spent.append(1000 * (time.perf_counter() - start))
-    return float(np.median(spent))
+    """Median milliseconds of calls."""
+    return float(np.median(milliseconds(ask, number)))
 
 
 def searched(gallery: Gallery) -> tuple[float, float, float]:

@@ -22,7 +22,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 import torch
-from timing import machine, publish, table
+from timing import machine, milliseconds, publish, table
 
 from skyfix.gallery import Gallery
 from skyfix.gallery.halves import half_precision
@@ -126,12 +126,7 @@ def truth(gallery: Gallery, queries: np.ndarray, block: int = 16_384) -> np.ndar
 
 def timed(ask: Callable[[int], object], number: int) -> str:
     """Median and 95th percentile of the milliseconds of calls."""
-    ask(0)
-    spent = []
-    for index in range(number):
-        start = time.perf_counter()
-        ask(index)
-        spent.append(1000 * (time.perf_counter() - start))
+    spent = milliseconds(ask, number)
     return f"{np.median(spent):.1f} / {np.percentile(spent, 95):.1f}"
 
 

@@ -25,6 +25,17 @@ def alternate(candidates: dict[str, Callable[[], object]], runs: int) -> dict[st
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def milliseconds(ask: Callable[[int], object], number: int) -> list[float]:
+    """Of calls with 0, 1, ..., after one that warms up."""
+    ask(0)
+    spent = []
+    for index in range(number):
+        start = time.perf_counter()
+        ask(index)
+        spent.append(1000 * (time.perf_counter() - start))
+    return spent
+
+
 def machine() -> str:
     """Processor, threads, versions and commit, for the head of a table."""
     commit = subprocess.run(

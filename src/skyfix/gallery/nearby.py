@@ -23,6 +23,7 @@ _SINGLE_ANGLE, _SINGLE_SHARE = 4e-7, 1e-6
 """More than angles (radians) are off by that come from unit vectors in single precision: 3 m on the
 ground, and a share of the angle."""
 
+_WIDEST = 2.5
 _PIECE = 65_536
 _CELLS_A_DEGREE = 100
 _CELLS_AROUND = 360 * _CELLS_A_DEGREE
@@ -146,8 +147,12 @@ def _squared_chord(angle: float, sign: int) -> float:
         angle: between them; half a turn or more is more than there is.
         sign: 1 to be above whatever rounding makes of it, -1 to be below.
     """
-    angle = max(angle + sign * (_SINGLE_ANGLE + _SINGLE_SHARE * angle), 0.0)
-    return 4 * math.sin(angle / 2) ** 2 if angle < math.pi else math.inf
+    if angle >= math.pi:
+        return math.inf
+    if angle > _WIDEST:
+        # Towards half a turn chords hardly grow: what lies there is left to the geodesic.
+        return 4 * math.sin(_WIDEST / 2) ** 2 if sign < 0 else math.inf
+    return 4 * math.sin(max(angle + sign * (_SINGLE_ANGLE + _SINGLE_SHARE * angle), 0.0) / 2) ** 2
 
 
 def _checked(near: Near) -> Near:
