@@ -37,7 +37,7 @@ DECODE_MARGIN = 2
 class Embedder:
     """Turns images into descriptors: decodes, resizes, batches and runs the system.
 
-    Decoding and resizing run in threads while the network computes.
+    Decoding and resizing run in threads; with a GPU while the network computes.
 
     Args:
         system: a System, a checkpoint folder, a folder that ``skyfix export`` wrote, or a
@@ -207,11 +207,19 @@ class Embedder:
     def _decoded(
         self, images: Sequence[ImageLike], view: View, change: _Change | None
     ) -> Iterator[_Decoded]:
-        """Inputs as uint8 ``(3, h, w)`` in order, decoded two batches ahead."""
+        """Inputs as uint8 ``(3, h, w)`` in order; with a GPU decoded two batches ahead."""
         threads = min(8, os.cpu_count() or 1)
         preprocess = self.system.preprocess[view]
         queue: deque[Future[_Decoded]] = deque()
         with ThreadPoolExecutor(threads) as pool:
+            if self.device.type == "cpu":
+                # Decoding beside the network would stall the network's threads: they take turns.
+                for start in range(0, len(images), self.batch_size):
+                    batch = images[start : start + self.batch_size]
+                    yield from list(
+                        pool.map(lambda image: _load_input(image, preprocess, change), batch)
+                    )
+                return
             for image in images:
                 queue.append(pool.submit(_load_input, image, preprocess, change))
                 if len(queue) > 2 * self.batch_size:

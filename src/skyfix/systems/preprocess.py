@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from skyfix.layers.polar import unrolled
 
@@ -23,8 +22,8 @@ class Preprocess:
     Attributes:
         input_px: (height, width) in px.
         mean, std: per channel in the network's order, for samples scaled to 0..1.
-        interpolation: ``bicubic`` is Pillow's, with antialiasing, but for a level here and there;
-            ``area`` and ``linear`` (without antialiasing) are OpenCV's.
+        interpolation: ``bicubic`` is Pillow's, with antialiasing; ``area`` and ``linear``
+            (without antialiasing) are OpenCV's.
         bgr: the network takes blue, green, red instead of red, green, blue.
         polar_px: if above 0, the image is resized to a square of this side (px) and unrolled
             around its centre to ``input_px`` (see ``layers.polar``).
@@ -65,23 +64,17 @@ def prepared(image: Image.Image, preprocess: Preprocess) -> Tensor:
 def fitted(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """An image at the network's size, still RGB and to be augmented."""
     height, width = preprocess.resized_px
-    samples = np.array(image.convert("RGB"))
+    resized = image.convert("RGB")
     if preprocess.interpolation == "bicubic":
-        samples = _bicubic(samples, height, width)
+        resized = resized.resize((width, height), Image.Resampling.BICUBIC)
     else:
         kind = _OPENCV_FILTERS[preprocess.interpolation]
-        samples = cv2.resize(samples, (width, height), interpolation=kind)
-    if preprocess.polar_px:
-        samples = np.rint(unrolled(samples, *preprocess.input_px)).astype(np.uint8)
-    return Image.fromarray(samples)
-
-
-def _bicubic(samples: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What Pillow's ``resize`` gives, a level more or less in some pixels, five times as fast."""
-    planes = torch.from_numpy(samples).permute(2, 0, 1)[None]
-    if planes.shape[2:] != (height, width):
-        planes = F.interpolate(planes, (height, width), mode="bicubic", antialias=True)
-    return planes[0].permute(1, 2, 0).numpy()
+        samples = cv2.resize(np.asarray(resized), (width, height), interpolation=kind)
+        resized = Image.fromarray(samples)
+    if not preprocess.polar_px:
+        return resized
+    samples = unrolled(np.asarray(resized), *preprocess.input_px)
+    return Image.fromarray(np.rint(samples).astype(np.uint8))
 
 
 def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
