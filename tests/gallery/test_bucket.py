@@ -17,11 +17,14 @@ from building import STRIDE_M, TILE_M
 from mean_colours import MeanColours
 from rasters import texture, write_map
 
+from skyfix.bucket_path import object_storage
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.place import place_of
 from skyfix.gallery.verify import verify_gallery
+from skyfix.geo.maps import open_map
 from skyfix.localize.calibration import Calibration, read_calibration
+from skyfix.localize.maps import Maps
 
 HERE = Path(__file__).parent
 
@@ -75,6 +78,56 @@ def test_reduced(storage: str, map_path: Path, tmp_path: Path) -> None:
     there = Gallery.build(map_path, f"{storage}/reduced", MeanColours(), *sizes, dims=16)
     assert same(here, there) and there.info().kept == here.info().kept
     assert there.descriptors.shape[1] == 16
+
+
+def upload(path: Path, uri: str) -> str:
+    with object_storage().open_output_stream(uri.removeprefix("s3://")) as stream:
+        stream.write(path.read_bytes())
+    return uri
+
+
+def test_maps_in_a_bucket_are_read_there(
+    storage: str, gallery: Gallery, map_path: Path, tmp_path: Path
+) -> None:
+    uri = upload(map_path, f"{storage}/imagery/map.tif")
+    built = Gallery.build(f"{storage}/imagery", tmp_path / "g", MeanColours(), TILE_M, STRIDE_M)
+    assert same(built, gallery)
+    (here,), (there,) = gallery.sources, built.sources
+    assert (there.path, there.fingerprint) == (uri, here.fingerprint)
+    assert verify_gallery(built.path).warnings == []
+    middle = float(gallery.tiles.lon[700]), float(gallery.tiles.lat[700])
+    window = Maps(built).window(0, *middle, 80.0, 200)
+    np.testing.assert_array_equal(window.pixels, Maps(gallery).window(0, *middle, 80.0, 200).pixels)
+    # What is read of a map is what lies in the bucket now.
+    other = write_map(tmp_path / "other.tif", texture(600, 560, seed=8))
+    upload(other, uri)
+    assert "changed since it was added" in verify_gallery(built.path).warnings[0]
+    np.testing.assert_array_equal(
+        open_map(uri).read(0, 0, 90, 90, (90, 90))[0],
+        open_map(other).read(0, 0, 90, 90, (90, 90))[0],
+    )
+
+
+def test_maps_in_a_bucket_that_cannot_be_used(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, pyramid = tmp_path / "text.tif", tmp_path / "tiles.pmtiles"
+    text.write_text("no map")
+    pyramid.write_bytes(b"PMTiles" + bytes(200))
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes(write_map(tmp_path / "map.tif", texture(600, 560)).read_bytes()[:200_000])
+    for uri, because in (
+        (f"{storage}/nowhere/map.tif", "No such raster"),
+        (upload(text, f"{storage}/unfit/text.tif"), "Not a GeoTIFF"),
+        (upload(cut, f"{storage}/unfit/cut.tif"), "Damaged or truncated"),
+        (upload(pyramid, f"{storage}/unfit/tiles.pmtiles"), "read from a disk only"),
+        (f"{storage}/unfit", "not a folder of map tiles"),
+    ):
+        with pytest.raises(SkyfixError, match=f"{because}[^\n]*$"):
+            open_map(uri)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(SkyfixError, match=r"Cannot read s3://[^\n]*Check address[^\n]*$"):
+        open_map(f"{storage}/unfit/text.tif")
 
 
 def test_a_calibration_lies_beside_the_tiles(storage: str, tmp_path: Path) -> None:
@@ -169,7 +222,7 @@ def test_addresses_that_lead_nowhere_are_one_line(
             assert "\n" not in str(caught.value)
 
     refused("Not a gallery|Cannot", f"{storage}-none/gallery")
-    refused("names no place", storage)
+    refused("names no file or folder", storage)
     refused("no place for a gallery", "ftp://host/folder")
     refused("no place for a gallery", Path(f"{storage}/folder"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

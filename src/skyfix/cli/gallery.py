@@ -25,7 +25,7 @@ app = App(
 
 @app.command
 def build(
-    sources: tuple[Path, ...],
+    sources: tuple[str | Path, ...],
     /,
     *,
     out: str,
@@ -52,7 +52,8 @@ def build(
     ----------
     sources
         GeoTIFFs of any projected or geographic CRS, MBTiles or PMTiles files, a folder of such
-        files, or a folder of web-map tiles (zoom/column/row.png, .jpg or .webp).
+        files, or a folder of web-map tiles (zoom/column/row.png, .jpg or .webp); GeoTIFFs also
+        from s3://bucket/folder.
     out
         Folder of the gallery, or s3://bucket/folder.
     system
@@ -113,7 +114,9 @@ def _embedder(system: str, device: str, ray: str | None) -> "TileEmbedder":
 
 
 @app.command
-def add(gallery: str, /, *sources: Path, bands: str | None = None, device: str = "auto") -> None:
+def add(
+    gallery: str, /, *sources: str | Path, bands: str | None = None, device: str = "auto"
+) -> None:
     """Add satellite imagery to a gallery.
 
     Killed at any moment it leaves the gallery as it was; run again, it goes on where it was.

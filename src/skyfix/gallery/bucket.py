@@ -1,24 +1,18 @@
 """Galleries on object storage (S3 and what speaks like it)."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyarrow import fs
 
-from skyfix.errors import SkyfixError
+from skyfix.bucket_path import SCHEME, any_path, endpoint, object_storage, speaking
 from skyfix.gallery.lock import sole_remote_writer
-
-SCHEME = "s3://"
 
 
 class Bucket:
     """A folder in a bucket; see ``Place``.
-
-    Credentials, region and endpoint come from the environment, as for other S3 programs:
-    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
 
     Args:
         uri: s3://bucket/folder.
@@ -28,12 +22,8 @@ class Bucket:
     """
 
     def __init__(self, uri: str) -> None:
-        self._path = uri.removeprefix(SCHEME).strip("/")
-        bucket, _, folder = self._path.partition("/")
-        if not bucket or not folder:
-            raise SkyfixError(f"{uri} names no place for a gallery. Give s3://bucket/folder.")
-        self._endpoint = os.environ.get("AWS_ENDPOINT_URL")
-        self._files = fs.S3FileSystem(endpoint_override=self._endpoint)
+        self._path = str(any_path(uri)).removeprefix(SCHEME)
+        self._files = object_storage()
 
     @property
     def uri(self) -> str:
@@ -43,7 +33,7 @@ class Bucket:
     @property
     def storage_options(self) -> dict[str, str] | None:
         """An endpoint without TLS has to be allowed; the rest is in the environment."""
-        plain = (self._endpoint or "").startswith("http://")
+        plain = (endpoint() or "").startswith("http://")
         return {"allow_http": "true"} if plain else None
 
     def entries(self) -> list[str]:
@@ -100,19 +90,10 @@ class Bucket:
     def _at(self, name: str) -> str:
         return f"{self._path}/{name}"
 
+    def _speaking(self, does: str, name: str) -> contextlib.AbstractContextManager[None]:
+        return speaking(does, f"{self.uri}/{name}")
+
     def _list(self, folder: str, recursive: bool) -> list[fs.FileInfo]:
         with self._speaking("read", ""):
             wanted = fs.FileSelector(folder, allow_not_found=True, recursive=recursive)
             return list(self._files.get_file_info(wanted))
-
-    @contextlib.contextmanager
-    def _speaking(self, does: str, name: str) -> Iterator[None]:
-        """Turn what the storage answers into one clear line."""
-        try:
-            yield
-        except OSError as error:
-            reason = next(iter(str(error).splitlines()), "unknown error").removesuffix(".")
-            raise SkyfixError(
-                f"Cannot {does} {self.uri}/{name}: {reason}. Check address, credentials and "
-                "AWS_ENDPOINT_URL."
-            ) from error

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from skyfix.bucket_path import AnyPath
 from skyfix.errors import SkyfixError
 from skyfix.gallery.filling import Filling, plan_all
 from skyfix.gallery.manifest import MANIFEST_FILE, Contents, Counts, Manifest
@@ -117,7 +118,7 @@ def build_gallery(
     return BuildReport(Counts.total(counts), filling.embedded, time.monotonic() - started)
 
 
-def describe_all(paths: list[Path], bands: Sequence[int]) -> tuple[Source, ...]:
+def describe_all(paths: Sequence[AnyPath], bands: Sequence[int]) -> tuple[Source, ...]:
     """Facts of maps; a SkyfixError where one is unfit or two have the same content."""
     described = []
     for path in paths:

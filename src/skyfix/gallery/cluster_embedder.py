@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skyfix.bucket_path import any_path
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cluster import Crew, join
 from skyfix.gallery.sources import fingerprint
@@ -173,7 +174,7 @@ class TileWorker:
         if raster in self._seen:
             return
         source = self._cutting.sources[raster]
-        path = Path(source.path)
+        path = any_path(source.path)
         if not path.exists() or fingerprint(path) != source.fingerprint:
             raise SkyfixError(
                 f"{path} is missing on a machine of the cluster, or another file there. Put the "

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
+from skyfix.bucket_path import AnyPath
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece
 from skyfix.gallery.fragment import Fragment
@@ -153,7 +153,7 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def plan_all(
-    paths: list[Path],
+    paths: Sequence[AnyPath],
     sources: Sequence[Source],
     scales: Sequence[Scale],
     region: Region | None,

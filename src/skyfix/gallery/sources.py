@@ -1,11 +1,12 @@
 """The maps a gallery is made from."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skyfix.bucket_path import AnyPath, BucketPath, any_path, file_bytes, reading
 from skyfix.errors import SkyfixError
 from skyfix.geo.maps import ARCHIVE_SUFFIXES, GEOTIFF_SUFFIXES, Map, is_folder
 from skyfix.geo.tile_folder import is_tile_folder, tile_files
@@ -20,7 +21,7 @@ class Source:
     """One map.
 
     Attributes:
-        path: where it was when the gallery was built, absolute.
+        path: where it was when the gallery was built, absolute, or s3://bucket/file.
         size_bytes: size of the file, or of all tiles of a folder.
         fingerprint: digest of its content, see ``fingerprint``; the path does not matter.
         crs: its coordinate reference system, ``EPSG:n`` where it has a number, else WKT.
@@ -42,19 +43,27 @@ class Source:
         return cls(**{**content, "bands": tuple(content.get("bands", ()))})
 
 
-def list_rasters(sources: Path | str | Sequence[Path | str]) -> list[Path]:
+def is_there(source: Source) -> bool:
+    """Whether there is still something where a map was; not where its storage does not answer."""
+    try:
+        return any_path(source.path).exists()
+    except SkyfixError:
+        return False
+
+
+def list_rasters(sources: AnyPath | str | Sequence[AnyPath | str]) -> list[AnyPath]:
     """The maps behind ``sources``.
 
-    A folder of web-map tiles is one map; any other folder stands for its .tif, .tiff, .mbtiles and
-    .pmtiles files, by name.
+    A folder of web-map tiles is one map; any other folder, also one in a bucket, stands for its
+    .tif, .tiff, .mbtiles and .pmtiles files, by name.
 
     Raises:
         SkyfixError: nothing given, or a folder without maps.
     """
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
-    paths: list[Path] = []
-    for path in map(Path, given):
-        paths += _maps_in(path) if is_folder(path) and not is_tile_folder(path) else [path]
+    given = [sources] if isinstance(sources, str | AnyPath) else list(sources)
+    paths: list[AnyPath] = []
+    for path in map(any_path, given):
+        paths += _maps_in(path) if _holds_maps(path) else [path]
     if not paths:
         raise SkyfixError("No raster given. Name at least one GeoTIFF or tile pyramid.")
     return paths
@@ -90,18 +99,20 @@ def check_distinct(sources: Sequence[Source]) -> None:
         seen[source.fingerprint] = source.path
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: AnyPath) -> str:
     """Digest (24 hexadecimal digits) of a map's content.
 
     A file: its size and content; above 64 MiB, 64 pieces of 1 MiB spread evenly from first byte to
     last stand for the content. A folder of tiles: name and size of every tile, and the content of
     all, or of 1,024 spread evenly.
     """
-    return _of_tiles(path) if path.is_dir() else _of_file(path)
+    if isinstance(path, Path) and path.is_dir():
+        return _of_tiles(path)
+    return _of_file(path)
 
 
-def _of_file(path: Path) -> str:
-    size = path.stat().st_size
+def _of_file(path: AnyPath) -> str:
+    size = file_bytes(path)
     digest = hashlib.blake2b(str(size).encode(), digest_size=12)
     last = max(size - _PIECE_BYTES, 0)
     whole = size <= _PIECES * _PIECE_BYTES
@@ -110,7 +121,7 @@ def _of_file(path: Path) -> str:
         if whole
         else [last * piece // (_PIECES - 1) for piece in range(_PIECES)]
     )
-    with path.open("rb") as stream:
+    with reading(path) as stream:
         for start in starts:
             stream.seek(start)
             digest.update(stream.read(_PIECE_BYTES))
@@ -129,18 +140,26 @@ def _of_tiles(path: Path) -> str:
     return digest.hexdigest()
 
 
-def size_bytes(path: Path) -> int:
+def size_bytes(path: AnyPath) -> int:
     """Of a map's file, or of all tiles of a folder."""
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         return sum(tile.stat().st_size for tile in tile_files(path))
-    return path.stat().st_size
+    return file_bytes(path)
 
 
-def _maps_in(folder: Path) -> list[Path]:
+def _holds_maps(path: AnyPath) -> bool:
+    return is_folder(path) and (isinstance(path, BucketPath) or not is_tile_folder(path))
+
+
+def _maps_in(folder: AnyPath) -> list[AnyPath]:
+    entries: Iterator[AnyPath] = iter(folder.iterdir())
     found = sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in _SUFFIXES and not entry.name.startswith(".")
+        (
+            entry
+            for entry in entries
+            if entry.suffix.lower() in _SUFFIXES and not entry.name.startswith(".")
+        ),
+        key=str,
     )
     if not found:
         raise SkyfixError(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from skyfix.bucket_path import any_path
 from skyfix.errors import SkyfixError
 from skyfix.gallery.halves import LENGTH_TOLERANCE
 from skyfix.gallery.manifest import Contents, Manifest
@@ -159,7 +160,7 @@ def _left_over(place: Place, contents: Contents) -> list[str]:
 
 def _moved(source: Source) -> str:
     """What became of a map, or nothing."""
-    path = Path(source.path)
+    path = any_path(source.path)
     try:
         if not path.exists():
             return f"source moved or deleted: {source.path}"
@@ -167,4 +168,6 @@ def _moved(source: Source) -> str:
             return f"source changed since it was added: {source.path}"
     except OSError as error:
         return f"source cannot be read: {source.path}: {error.strerror}"
+    except SkyfixError as error:
+        return str(error)
     return ""

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from skyfix.bucket_path import AnyPath
 from skyfix.gallery.cutting import Piece, PieceCutter
 from skyfix.gallery.sources import Source
 from skyfix.gallery.system import TileEmbedder
@@ -30,7 +30,7 @@ class Job:
     """
 
     raster: int
-    path: Path
+    path: AnyPath
     plan: TilePlan
 
 
@@ -144,7 +144,7 @@ class WindowCutter:
         cutting, job = self._cutting, self._cutting.jobs[index]
         source = cutting.sources[job.raster]
         # Other processes that cut may run in other folders: the absolute path.
-        raster = open_map(Path(source.path), source.bands)
+        raster = open_map(source.path, source.bands)
         raster = self._opened.enter_context(raster)
         cutter = PieceCutter(raster, job.plan, cutting.size_px, cutting.thumbnail_px)
         return self._opened.enter_context(cutter)

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
+from skyfix.bucket_path import AnyPath
 from skyfix.geo.geotiff import RasterError
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -23,7 +23,9 @@ _SAMPLES = {
 _PICTURES = ("uint8", "uint16")
 
 
-def colour_bands(path: Path, dataset: DatasetReader, chosen: Sequence[int] = ()) -> tuple[int, ...]:
+def colour_bands(
+    path: AnyPath, dataset: DatasetReader, chosen: Sequence[int] = ()
+) -> tuple[int, ...]:
     """1-based numbers of the bands to show: one (grey) or three (red, green, blue).
 
     In this order: the chosen ones; bands tagged red, green and blue; bands named so, or B4, B3, B2;
@@ -58,7 +60,7 @@ def colour_bands(path: Path, dataset: DatasetReader, chosen: Sequence[int] = ())
     return bands
 
 
-def _checked(path: Path, dataset: DatasetReader, chosen: Sequence[int]) -> tuple[int, ...]:
+def _checked(path: AnyPath, dataset: DatasetReader, chosen: Sequence[int]) -> tuple[int, ...]:
     if len(chosen) not in (1, 3):
         raise RasterError(
             f"{len(chosen)} bands are chosen. Choose one (grey) or three (red, green, blue)."
@@ -71,7 +73,7 @@ def _checked(path: Path, dataset: DatasetReader, chosen: Sequence[int]) -> tuple
     return tuple(chosen)
 
 
-def _found(path: Path, dataset: DatasetReader) -> tuple[int, ...]:
+def _found(path: AnyPath, dataset: DatasetReader) -> tuple[int, ...]:
     kinds = dataset.colorinterp
     if set(_RGB) <= set(kinds):
         return tuple(kinds.index(kind) + 1 for kind in _RGB)

@@ -11,6 +11,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from skyfix.bucket_path import AnyPath, any_path, endpoint, file_bytes, reading
 from skyfix.errors import SkyfixError
 from skyfix.geo.crs import GeoReference
 
@@ -26,21 +27,21 @@ class RasterError(SkyfixError):
     """A raster that cannot be used."""
 
 
-def open_geotiff(path: Path | str) -> DatasetReader:
-    """Open a local GeoTIFF (COG included) for reading.
+def open_geotiff(path: AnyPath | str) -> DatasetReader:
+    """Open a GeoTIFF (COG included) on disk or in a bucket for reading.
 
-    No other GDAL driver is tried: a VRT renamed .tif could name any file or address. Band and
-    sample kinds are not checked here.
+    Of a file in a bucket only the blocks are fetched that are read. No other GDAL driver is
+    tried: a VRT renamed .tif could name any file or address. Band and sample kinds are not checked
+    here.
 
     Raises:
         RasterError: missing, not a regular file, empty, not a GeoTIFF, damaged or truncated;
             a file that refers to other files; blocks too large to read piece by piece.
     """
-    path = Path(path)
+    path = any_path(path)
     check_file(path)
     try:
-        # The absolute path starts with "/": GDAL's "driver:" and "/vsi" prefixes cannot appear.
-        dataset = rasterio.open(path.resolve(), driver="GTiff", sharing=False)
+        dataset = _opened(path)
     except RasterioError as error:
         raise _unreadable(path, error) from error
     try:
@@ -57,7 +58,34 @@ def open_geotiff(path: Path | str) -> DatasetReader:
     return dataset
 
 
-def georeference(path: Path, dataset: DatasetReader) -> GeoReference:
+def _opened(path: AnyPath) -> DatasetReader:
+    if isinstance(path, Path):
+        # The absolute path starts with "/": GDAL's "driver:" and "/vsi" prefixes cannot appear.
+        return rasterio.open(path.resolve(), driver="GTiff", sharing=False)
+    with rasterio.Env(**_bucket_options()):
+        return rasterio.open(f"/vsis3/{path.inside}", driver="GTiff", sharing=False)
+
+
+def _bucket_options() -> dict[str, str]:
+    """What GDAL has to be told beyond the environment to read from a bucket."""
+    options = {
+        # No files beside the map are looked for, and a map that is replaced is read anew.
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "CPL_VSIL_CURL_NON_CACHED": "/vsis3/",
+        "GDAL_HTTP_MAX_RETRY": "4",
+    }
+    address = endpoint()
+    if address is not None:
+        scheme, _, host = address.rpartition("://")
+        options |= {
+            "AWS_S3_ENDPOINT": host,
+            "AWS_HTTPS": "NO" if scheme == "http" else "YES",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        }
+    return options
+
+
+def georeference(path: AnyPath, dataset: DatasetReader) -> GeoReference:
     """Where the raster lies.
 
     Raises:
@@ -87,15 +115,14 @@ def georeference(path: Path, dataset: DatasetReader) -> GeoReference:
     return geo
 
 
-def check_file(path: Path) -> None:
+def check_file(path: AnyPath) -> None:
     """Refuse what is no file that can be read.
 
     Raises:
         RasterError: missing, not a regular file, empty, or without permission.
     """
     try:
-        size = path.stat().st_size
-        regular = path.is_file()
+        size, regular = file_bytes(path), path.is_file()
     except FileNotFoundError:
         raise RasterError(f"No such raster: {path}. Check the path.") from None
     except (OSError, ValueError) as error:
@@ -105,24 +132,24 @@ def check_file(path: Path) -> None:
         raise RasterError(f"{path} is not a regular file. Give a GeoTIFF, MBTiles or PMTiles file.")
     if size == 0:
         raise RasterError(f"Empty raster file (0 bytes): {path}. Get the file anew.")
-    if not os.access(path, os.R_OK):
+    if isinstance(path, Path) and not os.access(path, os.R_OK):
         raise RasterError(f"No permission to read {path}.")
 
 
-def damaged(path: Path, error: Exception) -> RasterError:
+def damaged(path: AnyPath, error: Exception) -> RasterError:
     """The error for pixels that cannot be decoded."""
     cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
     return RasterError(f"Damaged or truncated raster {path}: {cause}. Get the file anew.")
 
 
-def _unreadable(path: Path, error: Exception) -> RasterError:
-    with path.open("rb") as stream:
+def _unreadable(path: AnyPath, error: Exception) -> RasterError:
+    with reading(path) as stream:
         if stream.read(4) in _MAGIC:
             return damaged(path, error)
     return RasterError(f"Not a GeoTIFF: {path}. Convert it: gdal_translate {path.name} map.tif")
 
 
-def _check_layout(path: Path, dataset: DatasetReader) -> None:
+def _check_layout(path: AnyPath, dataset: DatasetReader) -> None:
     if "OVERVIEW_FILE" in dataset.tags(ns="OVERVIEWS"):
         # GDAL would open that name with any driver, whatever it is.
         raise RasterError(
@@ -139,7 +166,7 @@ def _check_layout(path: Path, dataset: DatasetReader) -> None:
         )
 
 
-def _earth_crs(path: Path, dataset: DatasetReader) -> CRS:
+def _earth_crs(path: AnyPath, dataset: DatasetReader) -> CRS:
     try:
         crs = CRS.from_user_input(dataset.crs.to_wkt())
     except CRSError as error:
@@ -155,7 +182,7 @@ def _earth_crs(path: Path, dataset: DatasetReader) -> CRS:
     return crs
 
 
-def _check_position(path: Path, geo: GeoReference) -> None:
+def _check_position(path: AnyPath, geo: GeoReference) -> None:
     columns = np.linspace(0, geo.width_px, 5)
     rows = np.linspace(0, geo.height_px, 5)[:, None]
     lon, lat = geo.lonlat(*np.broadcast_arrays(columns, rows))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from skyfix.bucket_path import AnyPath, BucketPath, any_path, reading
 from skyfix.geo import mbtiles, pmtiles_archive
 from skyfix.geo.crs import GeoReference
 from skyfix.geo.geotiff import RasterError, check_file
@@ -24,7 +25,7 @@ class Map(Protocol):
     bands: tuple[int, ...]
 
     @property
-    def path(self) -> Path:
+    def path(self) -> AnyPath:
         """Its file or folder."""
 
     @property
@@ -54,29 +55,35 @@ class Map(Protocol):
         """Close the files."""
 
 
-def open_map(path: Path | str, bands: Sequence[int] = ()) -> Map:
+def open_map(path: AnyPath | str, bands: Sequence[int] = ()) -> Map:
     """Open a map; what it is, its content decides.
 
     Args:
-        path: a GeoTIFF, an MBTiles or PMTiles file, or a folder of web-map tiles.
+        path: a GeoTIFF, an MBTiles or PMTiles file, or a folder of web-map tiles; s3://bucket/file
+            for a GeoTIFF in a bucket.
         bands: of a GeoTIFF, 1-based numbers of the red, green and blue band, or of a grey one;
             without them the file's tags decide, see ``Raster``.
 
     Raises:
         RasterError: unreadable or unfit; the message says why and what to do.
     """
-    path = Path(path)
+    path = any_path(path)
     if is_folder(path):
-        if not is_tile_folder(path):
+        if isinstance(path, BucketPath) or not is_tile_folder(path):
             raise RasterError(
                 f"{path} is not a folder of map tiles, <zoom>/<column>/<row>.png, .jpg or .webp. "
                 "Give such a folder, or a map file."
             )
         return _pyramid(path, bands)
     check_file(path)
-    with path.open("rb") as stream:
+    with reading(path) as stream:
         start = stream.read(len(mbtiles.MAGIC))
     if start == mbtiles.MAGIC or start.startswith(pmtiles_archive.MAGIC):
+        if isinstance(path, BucketPath):
+            raise RasterError(
+                f"{path} is a pyramid of tiles, which is read from a disk only. Copy it there, "
+                "or make a GeoTIFF of it: gdal_translate -of COG"
+            )
         return _pyramid(path, bands)
     if path.suffix.lower() in ARCHIVE_SUFFIXES:
         raise RasterError(
@@ -85,7 +92,7 @@ def open_map(path: Path | str, bands: Sequence[int] = ()) -> Map:
     return Raster(path, bands)
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: AnyPath) -> bool:
     """Whether a path is a folder; False, too, for what cannot be looked at."""
     try:
         return path.is_dir()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +10,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from skyfix.bucket_path import AnyPath, any_path
 from skyfix.geo.bands import colour_bands
 from skyfix.geo.crs import GeoReference
 from skyfix.geo.geotiff import RasterError, damaged, georeference, open_geotiff
@@ -34,7 +34,7 @@ class Raster:
     Use it as a context manager. One thread at a time may read.
 
     Args:
-        path: a local GeoTIFF, north-up, with a CRS.
+        path: a GeoTIFF on disk or in a bucket, north-up, with a CRS.
         bands: 1-based numbers of the red, green and blue band, or of a grey one; none to let the
             file's tags decide.
 
@@ -42,8 +42,8 @@ class Raster:
         RasterError: unreadable or unfit; the message says why and what to do.
     """
 
-    def __init__(self, path: Path | str, bands: Sequence[int] = ()) -> None:
-        self.path = Path(path)
+    def __init__(self, path: AnyPath | str, bands: Sequence[int] = ()) -> None:
+        self.path = any_path(path)
         self._dataset: DatasetReader = open_geotiff(self.path)
         try:
             self.geo: GeoReference = georeference(self.path, self._dataset)

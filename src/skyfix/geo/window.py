@@ -1,7 +1,6 @@
 """Windows on a map, in pixels."""
 
-from pathlib import Path
-
+from skyfix.bucket_path import AnyPath
 from skyfix.geo.crs import GeoReference
 from skyfix.geo.geotiff import RasterError
 
@@ -9,7 +8,7 @@ _EDGE_PX = 1e-6
 
 
 def check_window(
-    path: Path, geo: GeoReference, column: float, row: float, width: float, height: float
+    path: AnyPath, geo: GeoReference, column: float, row: float, width: float, height: float
 ) -> None:
     """Refuse a window that is not inside the map; arguments in px.
 

@@ -1,11 +1,11 @@
 """North-up windows of the maps a gallery was made from."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from skyfix.bucket_path import any_path
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.sources import size_bytes
@@ -89,7 +89,7 @@ class Maps:
             return self._open[source]
         if source in self.missing:
             return None
-        facts, path = self._sources[source], Path(self._sources[source].path)
+        facts, path = self._sources[source], any_path(self._sources[source].path)
         if not path.exists() or size_bytes(path) != facts.size_bytes:
             self.missing[source] = f"{path} is not there any more, or has changed"
             return None

@@ -15,6 +15,7 @@ from skyfix.errors import SkyfixError
 from skyfix.files import atomic_path
 from skyfix.gallery import Gallery
 from skyfix.gallery.layer import Layer
+from skyfix.gallery.sources import is_there
 from skyfix.geo.crs import wrap_deg
 from skyfix.geo.maps import open_map
 from skyfix.geo.tiling import plan_tiles
@@ -189,7 +190,7 @@ def _skipped(gallery: Gallery, layer: Gallery | Layer) -> np.ndarray:
     found = [np.empty((0, 2))]
     counts, region = gallery.info().source_counts, gallery.region
     for index, source in enumerate(gallery.sources):
-        if counts[index].planned == counts[index].kept or not Path(source.path).exists():
+        if counts[index].planned == counts[index].kept or not is_there(source):
             continue
         with open_map(source.path, source.bands) as raster:
             plan = plan_tiles(raster.geo, layer.tile_m, layer.stride_m, source.path, region)

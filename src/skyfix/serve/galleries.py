@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.manifest import MANIFEST_FILE
 from skyfix.gallery.place import place_of
+from skyfix.gallery.sources import is_there
 from skyfix.geo.ground import offset
 from skyfix.inference import Embedder
 from skyfix.localize import Locator
@@ -59,7 +59,7 @@ class Served:
             "bounds": list(gallery.tiles.bounds()),
             "min_zoom": self.map.min_zoom,
             "max_zoom": self.map.max_zoom,
-            "imagery": any(Path(source.path).exists() for source in gallery.sources),
+            "imagery": any(map(is_there, gallery.sources)),
         }
 
     def row_of(self, tile: str) -> int | None:
