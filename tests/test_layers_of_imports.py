@@ -14,7 +14,7 @@ import skyfix
 
 ROOT = Path(skyfix.__file__).parent
 FLOORS = (
-    ("errors", "views", "files", "progress", "images", "memory"),
+    ("errors", "views", "files", "bucket_path", "progress", "images", "memory"),
     ("layers", "losses", "datasets", "geo"),
     ("systems", "world"),
     ("inference",),

@@ -14,7 +14,7 @@ from rasters import texture, write_map
 
 import skyfix.gallery.descriptors as descriptors_module
 from skyfix.errors import SkyfixError
-from skyfix.gallery import Gallery
+from skyfix.gallery import Gallery, kept_places
 from skyfix.gallery.nearby import rows_near
 from skyfix.gallery.search import nearest
 
@@ -138,9 +138,10 @@ def files_in(gallery: Gallery) -> set[str]:
 
 @pytest.fixture
 def large(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
-    """A copy that counts as large, so that its descriptors are mapped from a file."""
+    """A copy that counts as large, so that descriptors and positions are mapped from files."""
     shutil.copytree(gallery.path, tmp_path / "large")
     monkeypatch.setattr(descriptors_module, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(kept_places, "KEPT_TILES", 0)
     return Gallery.open(tmp_path / "large")
 
 
@@ -160,36 +161,42 @@ def test_mapped_descriptors_give_the_same_answers(gallery: Gallery, large: Galle
             np.testing.assert_array_equal(first.rows, second.rows)
         np.testing.assert_array_equal(opened.descriptors_of(scattered), gallery.descriptors[::3])
         assert "matrix" not in vars(opened._descriptors), "the whole matrix was loaded"
-    assert len(files_in(large)) == 2
+    kinds = {name.split(".")[1] for name in files_in(large)}
+    assert kinds == {"half", "scales", "order", "cells", "lon", "lat", "directions"}
 
 
 def test_the_mapped_file_is_made_anew_when_it_does_not_fit(large: Gallery) -> None:
-    query = large.descriptors[[5]]
-    expected = large.search(query, 4)
+    query, near = large.descriptors[[5]], (large.tiles.lon[5], large.tiles.lat[5], 60.0)
+    expected = large.search(query, 4, near)
     before = files_in(large)
-    (matrix,) = (Path(large.path) / ".search").glob("*.half.npy")
-    matrix.write_bytes(matrix.read_bytes()[:-100])
-    cut = Gallery.open(large.path).search(query, 4)
-    np.testing.assert_array_equal(cut.rows, expected.rows)
-    assert matrix.stat().st_size > 100 and files_in(large) == before
+    for kind in ("half", "lat"):
+        (file,) = (Path(large.path) / ".search").glob(f"*.{kind}.npy")
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-100])
+        again = Gallery.open(large.path).search(query, 4, near)
+        np.testing.assert_array_equal(again.rows, expected.rows)
+        assert file.read_bytes() == whole and files_in(large) == before
 
 
 def test_a_changed_gallery_has_another_mapped_file(large: Gallery, tmp_path: Path) -> None:
-    large.search(large.descriptors[[5]], 4)
+    near = (large.tiles.lon[5], large.tiles.lat[5], 60.0)
+    large.search(large.descriptors[[5]], 4, near)
     before = files_in(large)
     more = write_map(tmp_path / "more.tif", texture(200, 200, seed=9))
     grown = large.add([more], MeanColours())
     last = len(grown) - 1
     assert last >= len(large)
     assert grown.search(grown.descriptors[[last]], 1).rows[0, 0] == last
-    assert len(files_in(grown)) == 2 and not files_in(grown) & before
+    assert last in grown.rows_near((grown.tiles.lon[last], grown.tiles.lat[last], 1.0))
+    assert len(files_in(grown)) == len(before) and not files_in(grown) & before
 
 
 def test_a_folder_that_cannot_keep_the_file_is_searched_all_the_same(large: Gallery) -> None:
-    expected = large.search(large.descriptors[[5]], 4)
+    near = (large.tiles.lon[5], large.tiles.lat[5], 60.0)
+    expected = large.search(large.descriptors[[5]], 4, near)
     shutil.rmtree(Path(large.path) / ".search")
     (Path(large.path) / ".search").write_text("in the way")
-    found = Gallery.open(large.path).search(large.descriptors[[5]], 4)
+    found = Gallery.open(large.path).search(large.descriptors[[5]], 4, near)
     np.testing.assert_array_equal(found.rows, expected.rows)
 
 

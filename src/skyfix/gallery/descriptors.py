@@ -1,21 +1,22 @@
 """The descriptors of a gallery: held in memory or read from disk, and the search among them."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.exact import best_of, exact
+from skyfix.gallery.exact import exact
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.mapped import MappedDescriptors, Rows, as_array, mapped
 from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.reduction import Reduction
-from skyfix.gallery.search import FEW, Matches, nearest, products
+from skyfix.gallery.search import Matches, Rows, as_array, nearest, products
+
+if TYPE_CHECKING:
+    from skyfix.gallery.mapped import MappedDescriptors
 
 MAPPED_BYTES = 2**26
 """Descriptors (float32) from this size on are mapped from a file, see ``mapped``."""
@@ -25,8 +26,6 @@ HELD_BYTES = 2 * 2**30
 ones are read from disk at every search, where ``near`` pays off."""
 
 _BLOCK_SCORES = 2**22
-_MOST_THREADS = 8
-"""Reading from memory has no use for more."""
 
 
 class Descriptors:
@@ -91,9 +90,7 @@ class Descriptors:
         tiles = self._tiles if rows is None else len(rows)
 
         def look(some: np.ndarray, most: int) -> Matches:
-            if self._mapped is None or len(some) > FEW:
-                return nearest(some, self._blocks(rows, len(some)), most)
-            return self._shared(some, range(tiles) if rows is None else rows, most)
+            return nearest(some, self._blocks(rows, len(some)), most)
 
         return exact(queries, k, tiles, look, self.of)
 
@@ -106,28 +103,13 @@ class Descriptors:
             start += len(part)
         return found
 
-    def _shared(self, queries: np.ndarray, rows: Rows, k: int) -> Matches:
-        """The k nearest to few queries, each thread looking at a part of the rows."""
-        share = max(-(-len(rows) // self._threads), 1)
-        parts = [rows[start : start + share] for start in range(0, max(len(rows), 1), share)]
-
-        def look(part: Rows) -> Matches:
-            return nearest(queries, self._blocks(part, len(queries)), k)
-
-        return best_of(list(self._pool.map(look, parts)), k)
-
-    @property
-    def _threads(self) -> int:
-        return min(_MOST_THREADS, os.cpu_count() or 1)
-
     @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._threads, "search")
-
-    @cached_property
-    def _mapped(self) -> MappedDescriptors | None:
+    def _mapped(self) -> "MappedDescriptors | None":
         if 4 * self._tiles * self._length < MAPPED_BYTES:
             return None
+        # It needs torch, whose import takes longer than what small galleries are opened for.
+        from skyfix.gallery.mapped import mapped
+
         return mapped(self._place, self._reader, self._length)
 
     @property

@@ -19,6 +19,7 @@ from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
 from skyfix.gallery.change import add_sources, compact_gallery, remove_sources
 from skyfix.gallery.descriptors import Descriptors
 from skyfix.gallery.facts import GalleryInfo
+from skyfix.gallery.kept_places import places_of
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.nearby import Near, PlaceIndex
@@ -342,5 +343,4 @@ class Gallery:
 
     @cached_property
     def _places(self) -> PlaceIndex:
-        table = self._reader.columns(["lon", "lat"])
-        return PlaceIndex(table["lon"].to_numpy(), table["lat"].to_numpy())
+        return places_of(self._place, self._reader)

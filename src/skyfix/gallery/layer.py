@@ -64,7 +64,7 @@ class Layer:
 
     @cached_property
     def _places(self) -> PlaceIndex:
-        return PlaceIndex(self.tiles.lon, self.tiles.lat)
+        return PlaceIndex.of(self.tiles.lon, self.tiles.lat)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows of the layer, float32."""

@@ -1,6 +1,7 @@
 """Which tiles lie around a position."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,33 @@ _CELLS_A_DEGREE = 100
 _CELLS_AROUND = 360 * _CELLS_A_DEGREE
 
 
+@dataclass(frozen=True)
 class PlaceIndex:
     """Positions sorted by cells of a hundredth of a degree, to find those in a circle fast.
 
-    Args:
-        lon, lat: (T,) degrees.
+    All arrays are in this order, so that a line of cells is read in one piece.
+
+    Attributes:
+        order: (T,) int32, which position each is.
+        cells: (T,) int32, ascending.
+        lon, lat: (T,) float64, degrees.
+        directions: (3, T) float32, unit vectors.
     """
 
-    def __init__(self, lon: np.ndarray, lat: np.ndarray) -> None:
+    order: np.ndarray
+    cells: np.ndarray
+    lon: np.ndarray
+    lat: np.ndarray
+    directions: np.ndarray
+
+    @classmethod
+    def of(cls, lon: np.ndarray, lat: np.ndarray) -> "PlaceIndex":
+        """The index of positions (T,), degrees."""
         column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
         cells = _line(lat) * _CELLS_AROUND + column
-        self._order = np.argsort(cells, kind="stable").astype(np.int32)
-        self._cells = cells[self._order]
-        # In the same order, so that a line of cells is read in one piece.
-        self._lon, self._lat = lon[self._order], lat[self._order]
-        self._directions = _directions(self._lon, self._lat)
+        order = np.argsort(cells, kind="stable").astype(np.int32)
+        lon, lat = lon[order], lat[order]
+        return cls(order, cells[order], lon, lat, _directions(lon, lat))
 
     def rows(self, near: Near) -> np.ndarray:
         """Indices (n,) of the positions within ``near``'s radius, geodesic distance, in order.
@@ -54,15 +67,15 @@ class PlaceIndex:
         centre_lon, centre_lat, radius_m = _checked(near)
         pieces = self._in_cells(centre_lon, centre_lat, radius_m / _LEAST_RADIUS_M)
         place = np.concatenate([np.arange(piece.start, piece.stop) for piece in pieces])
-        there = np.concatenate([self._directions[:, piece] for piece in pieces], axis=1)
+        there = np.concatenate([self.directions[:, piece] for piece in pieces], axis=1)
         there -= _directions(np.array([centre_lon]), np.array([centre_lat]))
         chord = np.einsum("an,an->n", there, there)
         # The angle decides all but a thin ring at the edge, where the geodesic is worked out.
         inside = chord <= _squared_chord(radius_m / _GREATEST_RADIUS_M, -1)
         edge = place[~inside & (chord <= _squared_chord(radius_m / _LEAST_RADIUS_M, 1))]
-        far_m = distance_m(centre_lon, centre_lat, self._lon[edge], self._lat[edge])
+        far_m = distance_m(centre_lon, centre_lat, self.lon[edge], self.lat[edge])
         found = np.concatenate([place[inside], edge[far_m <= radius_m]])
-        return np.sort(self._order[found]).astype(np.int64)
+        return np.sort(self.order[found]).astype(np.int64)
 
     def _in_cells(self, lon: float, lat: float, reach: float) -> list[slice]:
         """Where all cells lie that a circle of ``reach`` (radians) touches."""
@@ -82,8 +95,8 @@ class PlaceIndex:
         ends = [(lines * _CELLS_AROUND + low, lines * _CELLS_AROUND + high) for low, high in spans]
         # In the cells' own type, or they would all be converted.
         low, high = (np.concatenate(one).astype(np.int32) for one in zip(*ends, strict=True))
-        starts = np.searchsorted(self._cells, low, "left").tolist()
-        stops = np.searchsorted(self._cells, high, "right").tolist()
+        starts = np.searchsorted(self.cells, low, "left").tolist()
+        stops = np.searchsorted(self.cells, high, "right").tolist()
         return [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
@@ -115,7 +128,7 @@ class Cap:
 
 def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:
     """``PlaceIndex.rows`` of positions (T,) that are asked for once."""
-    return PlaceIndex(lon, lat).rows(near)
+    return PlaceIndex.of(lon, lat).rows(near)
 
 
 def _line(lat: Any) -> Any:

@@ -8,8 +8,11 @@ import numpy as np
 _SIGN = np.uint32(0x80000000)
 _ROWS = np.uint64(0xFFFFFFFF)
 _FIRST_LOOK = 4096
-FEW = 4
+_FEW = 4
 """Up to so many queries the time goes into reading descriptors, not into multiplying."""
+
+Rows = np.ndarray | range
+"""Rows in increasing order; a range where they are all there are between two of them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class ShardedMatches(Matches):
     def partial(self) -> bool:
         """Whether better tiles may be missing."""
         return bool(self.missing)
+
+
+def as_array(rows: Rows) -> np.ndarray:
+    """Rows as an array; NumPy itself takes a range number by number."""
+    return np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
 
 
 def nearest(
@@ -90,10 +98,13 @@ def _joined(held: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.n
 
 def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
     """Dot products (N, B) of queries (N, D) and descriptors (B, D)."""
-    if not 0 < len(queries) <= FEW:
-        return queries @ descriptors.T
-    # Row by row, as a matrix product would wake threads of its own for each small block.
-    return np.stack([np.vecdot(descriptors, query) for query in queries])
+    if 0 < len(queries) <= _FEW:
+        # Row by row, as a matrix product would wake threads of its own for each small block.
+        return np.stack([np.vecdot(descriptors, query) for query in queries])
+    # By torch, as the blocks are made by its threads: NumPy's own would fight with them.
+    import torch
+
+    return (torch.tensor(queries) @ torch.from_numpy(descriptors).T).numpy()
 
 
 def _improved(best: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -84,5 +84,5 @@ class Shard:
             part = slice(start, start + _READ_ROWS)
             half[part], factors[part] = reader.stored(self._rows[part])
         table = reader.take(self._rows, ["lon", "lat"])
-        places = PlaceIndex(table["lon"].to_numpy(), table["lat"].to_numpy())
+        places = PlaceIndex.of(table["lon"].to_numpy(), table["lat"].to_numpy())
         return _Held(MappedDescriptors(half, factors), places)

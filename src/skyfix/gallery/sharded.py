@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
     from ray.actor import ActorHandle
 
-_OVERHEAD_BYTES = 256 * 2**20
+_OVERHEAD_BYTES = 512 * 2**20
 """Of a shard's process, beside its descriptors and positions."""
 
 

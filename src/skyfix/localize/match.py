@@ -8,6 +8,7 @@ import numpy as np
 from skyfix.gallery import Gallery
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.nearby import Near
+from skyfix.gallery.search import products
 from skyfix.geo.ground import offset
 from skyfix.localize.neighbours import TileFinder
 from skyfix.localize.normalize import Patch
@@ -75,7 +76,7 @@ class Matcher:
             farthest_m = max(np.hypot(patch.east_m, patch.north_m) for patch in patches)
             around = around[0], around[1], around[2] + farthest_m + self._gallery.stride_m
         rows, cosines = self._cosines(descriptors, around)
-        background = self._gallery.comparable(descriptors) @ self._background.T
+        background = products(self._gallery.comparable(descriptors), self._background)
         mean, spread = background.mean(axis=1), np.maximum(background.std(axis=1), 1e-6)
         scores = np.zeros((len(descriptors), len(self._gallery)))
         standard = (cosines - mean[:, None]) / spread[:, None]
