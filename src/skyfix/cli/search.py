@@ -100,8 +100,14 @@ def _where(
 
 
 def _show(found: "Sequence[Similar]") -> None:
-    whole = [Column(name, no_wrap=True) for name in ("", "tile", "lon", "lat", "cosine")]
-    table = Table(Column("photo", overflow="fold"), *whole)
+    numbers = [Column(name, no_wrap=True) for name in ("lon", "lat", "cosine")]
+    # A narrow terminal folds the tiles' long names before it squeezes the photos'.
+    names = (
+        Column("photo", overflow="fold", min_width=16),
+        Column(""),
+        Column("tile", overflow="fold"),
+    )
+    table = Table(*names, *numbers)
     for one in found:
         for rank, tile in enumerate(one.tiles[:_SHOWN], 1):
             name = escape(Path(one.photo).name) if rank == 1 else ""
