@@ -68,7 +68,12 @@ def run(name: str, options: dict, places: int, runs: int, device: str) -> list[s
     torch.manual_seed(0)
     system = systems.create(name, **options).to(device).train()
     height, width = system.preprocess["drone"].input_px
-    images = {v: torch.randn(places, 3, height, width, device=device) for v in system.views}
+    shape = places, 3, height, width
+    # Channels last in memory, as the engine gives them.
+    images = {
+        view: torch.randn(shape, device=device).contiguous(memory_format=torch.channels_last)
+        for view in system.views
+    }
     labels = torch.arange(places, device=device)
     step = stepped(system, Batch(images, dict.fromkeys(system.views, labels)))
     seconds = alternate({"step": step}, runs)["step"]

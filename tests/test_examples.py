@@ -12,10 +12,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOK = EXAMPLES / "first_hour.ipynb"
 
 
-def run(name: str, folder: Path) -> list[str]:
+def run(name: str, *arguments: Path) -> list[str]:
     """Run an example; the lines it prints."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(EXAMPLES / name), str(folder)]
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -24,8 +24,15 @@ def run(name: str, folder: Path) -> list[str]:
 def test_all_are_short_and_run_here() -> None:
     names = sorted(path.name for path in EXAMPLES.glob("*.py"))
     # tests/serve runs the client, against a service.
-    assert names == ["own_map.py", "service_client.py", "track_video.py"]
-    assert all(len((EXAMPLES / name).read_text().splitlines()) < 50 for name in names)
+    assert names == [
+        "own_map.py",
+        "own_system.py",
+        "service_client.py",
+        "stream_camera.py",
+        "track_video.py",
+        "train_on_pairs.py",
+    ]
+    assert all(len((EXAMPLES / name).read_text().splitlines()) < 55 for name in names)
 
 
 @pytest.mark.full
@@ -37,12 +44,25 @@ def test_own_map(tmp_path: Path) -> None:
     assert all(f"photo_{number:03d}.jpg" in page for number in range(1, 5))
 
 
+def test_own_system(tmp_path: Path) -> None:
+    *_, last = run("own_system.py", tmp_path)
+    assert last.startswith("map_mean: loss ") and last.endswith(", 1280 numbers an image")
+
+
+def test_train_on_pairs(tmp_path: Path) -> None:
+    *_, keep, drop = run("train_on_pairs.py", tmp_path)
+    assert keep.startswith("distractors keep: R@1 ") and drop.startswith("distractors drop: R@1 ")
+
+
 @pytest.mark.full
-def test_track_video(tmp_path: Path) -> None:
+def test_track_video_and_stream(tmp_path: Path) -> None:
     lines = run("track_video.py", tmp_path)
     assert [line.partition(":")[0] for line in lines] == [f"flight.mp4#{n}" for n in range(8)]
     assert "flight.mp4#7" in (tmp_path / "track.html").read_text()
     assert sum(line.partition(": ")[2].startswith("(") for line in lines) >= 6
+    *steps, _ = run("stream_camera.py", tmp_path / "gallery", tmp_path / "flight.mp4")
+    # At the pace it was filmed: how many frames there is time for, the machine decides.
+    assert 2 <= len(steps) <= 9 and f"{tmp_path}/flight.mp4#7: " in steps[-1] + steps[-2]
 
 
 def code_cells() -> list[dict]:
