@@ -229,15 +229,16 @@ the five nadir fixes outside are those whose truth is only the drone's position.
 """
 PREFACE = """Made by `python benchmarks/fixes.py` with the system `{system}` ({machine}).
 
-Recall counts a photo as found when the centre of one of the best K tiles lies within the radius
-of the ground point at the photo's centre. *located* are photos that got a fix. *within reach* are
-those located within 50 m (Fengyuan) or 100 m (Ariel) of the truth, of all photos. *median* and
-*95 %* are errors of the fixes. *in 68 % radius* and *in 95 % radius* are fixes no farther from the
-truth than the radius they claim. The shipped calibration was fitted to the first half of each
-flight; rows that end in *second half* are the other half, which it has not seen. The evidence
-that enters it, the limit on a tile's score and the stiffness of the fit were chosen among seven
-variants with both halves in view: confidence and refusal of the second halves are therefore
-somewhat flattering. Radii were not chosen so.
+Of a *photo as it is* nothing is known but that its top is north; *heading and scale* are heading,
+height and field of view, the camera taken to look straight down. Recall counts a photo as found
+when the centre of one of the best K tiles lies within the radius of the ground point at the photo's
+centre. *located* are photos that got a fix. *within reach* are those located within 50 m (Fengyuan)
+or 100 m (Ariel) of the truth, of all photos. *median* and *95 %* are errors of the fixes. *in 68 %
+radius* and *in 95 % radius* are fixes no farther from the truth than the radius they claim. The
+shipped calibration was fitted to the first half of each flight; rows that end in *second half* are
+the other half, which it has not seen. The evidence that enters it, the limit on a tile's score and
+the stiffness of the fit were chosen among seven variants with both halves in view: confidence and
+refusal of the second halves are therefore somewhat flattering. Radii were not chosen so.
 
 What the truth is worth: for 26 nadir photos it is the photo's centre, which the data's authors
 found by correlating edge directions, the idea of our registration too, so errors of a metre show

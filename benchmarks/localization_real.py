@@ -56,7 +56,12 @@ class Row:
 
 
 def ariel(
-    system: str | Path, shared: Path, work: Path, clean: bool = True, knows: Sequence[str] = ()
+    system: str | Path,
+    shared: Path,
+    work: Path,
+    clean: bool = True,
+    knows: Sequence[str] = (),
+    dims: int | None = None,
 ) -> list[Row]:
     """Oblique frames against 200-m tiles at 50-m stride; truth is the nominal ground point.
 
@@ -66,6 +71,7 @@ def ariel(
         work: galleries are kept here and used again.
         clean: only frames of steady flight, of which the heading is trusted.
         knows: rows wanted, of ``KNOWLEDGE``; by default those that are quick.
+        dims: length that descriptors are reduced to; None to keep them whole.
     """
     folder = shared / "data" / "ariel"
     flight = folder / "flights" / "v17"
@@ -79,7 +85,7 @@ def ariel(
         if row["clean"] == "1" or not clean
     ]
     embedder = Embedder(system)
-    gallery = _gallery(folder / "map.tif", work / "ariel", embedder, 200.0, 50.0)
+    gallery = _gallery(folder / "map.tif", work / "ariel", embedder, 200.0, 50.0, dims)
     return [_row(shots, gallery, embedder, known, (50, 100)) for known in knows or QUICK]
 
 
@@ -89,11 +95,12 @@ def fongyuan(
     work: Path,
     truth: str = "drone",
     knows: Sequence[str] = (),
+    dims: int | None = None,
 ) -> list[Row]:
     """Nadir photos against 100-m tiles at 25-m stride.
 
     Args:
-        system, shared, work, knows: as for ``ariel``.
+        system, shared, work, knows, dims: as for ``ariel``.
         truth: ``drone`` compares with the drone's position (the protocol), ``centre`` with the
             photo's centre, known for 26 of the 30 photos.
     """
@@ -109,7 +116,7 @@ def fongyuan(
         if row[lon]
     ]
     embedder = Embedder(system)
-    gallery = _gallery(folder / "map.tif", work / "fongyuan", embedder, 100.0, 25.0)
+    gallery = _gallery(folder / "map.tif", work / "fongyuan", embedder, 100.0, 25.0, dims)
     return [_row(shots, gallery, embedder, known, (25, 50)) for known in knows or QUICK]
 
 
@@ -181,9 +188,15 @@ def _percent(hits: np.ndarray) -> float:
 
 
 def _gallery(
-    map_path: Path, work: Path, embedder: Embedder, tile_m: float, stride_m: float
+    map_path: Path,
+    work: Path,
+    embedder: Embedder,
+    tile_m: float,
+    stride_m: float,
+    dims: int | None,
 ) -> Gallery:
-    return Gallery.build(map_path, work / embedder.identity[:16], embedder, tile_m, stride_m)
+    out = work / f"{embedder.identity[:16]}{f'-{dims}' if dims else ''}"
+    return Gallery.build(map_path, out, embedder, tile_m, stride_m, dims=dims)
 
 
 def _table(path: Path) -> list[dict[str, str]]:

@@ -210,8 +210,8 @@ def text(work: Path, steps: int, seeds: int, picture: str) -> str:
 Made by `python benchmarks/study_mini.py --steps {steps} --seeds {seeds}`; trained on
 {trained_on(work, entries[0])}.
 
-280 training places of real imagery with one drone photo each (the optional data folder's
-university1652_mini). {steps} steps of {BATCH} images a view at {INPUT_PX} px, {passes:.0f} passes,
+280 training places of real imagery with one drone photo each (an extract
+of University-1652). {steps} steps of {BATCH} images a view at {INPUT_PX} px, {passes:.0f} passes,
 for every system. SGD systems share one learning rate; sample4geo's was chosen on held-out training
 places. Test: 208 drone photos against 142 satellite tiles (D2S), 102 tiles against 208 photos
 (S2D), distractors kept. Percent, mean of {seeds} seeds ± standard deviation.

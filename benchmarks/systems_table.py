@@ -45,7 +45,8 @@ Made by `python benchmarks/systems_table.py --write`. Parameters count everythin
 that takes part in training on 701 places (without unused classifiers of the backbone); GMAC is
 one test-time descriptor, mirror image included where the system adds it. *R@1 / AP* is the best
 published figure on University-1652, drone to satellite, from `published.csv` in the package,
-which names every source and doubt; evaluators and input sizes differ between papers. *Parity* is
+which names every source and doubt; it may be of another backbone or size than this row's, and
+evaluators differ between papers. *Parity* is
 the largest absolute difference between an entry of our descriptors and of those that the authors'
 code computes from the same parameters ([all differences](parity.md)).
 

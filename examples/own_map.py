@@ -20,7 +20,7 @@ SIZE = SampleSize(training_places=1, test_places=1, photos=4, map_m=500.0, gsd_m
 def main(folder: Path) -> None:
     """Make a map and photos, a gallery of the map, and find the photos in it."""
     sample = write_sample(folder / "sample", size=SIZE)
-    embedder = Embedder("imagenet")
+    embedder = Embedder("skyfix_s")
     gallery = Gallery.build(sample / "map.tif", folder / "gallery", embedder, 100.0, 50.0)
 
     photos = sorted((sample / "photos").glob("*.jpg"))

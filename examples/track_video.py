@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
             photo = town.photo(shot, (480, 360), np.random.default_rng(second))
             container.mux(stream.encode(av.VideoFrame.from_image(photo)))
         container.mux(stream.encode())
-    embedder = Embedder("imagenet")
+    embedder = Embedder("skyfix_s")
     gallery = Gallery.build(folder / "map.tif", folder / "gallery", embedder, 100.0, 50.0)
     running = track(folder / "flight.mp4", gallery, pose=POSE, smooth=True, embedder=embedder)
     for step in running:

@@ -40,6 +40,7 @@ def read_image(path: Path | str, shortest_px: int | None = None) -> Image.Image:
     with _decoding(path, str(path)) as image:
         if shortest_px is not None:
             image.draft("RGB", (shortest_px, shortest_px))
+        # Always a copy, so the pixels outlive the closed file.
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
@@ -162,8 +163,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, rgba).convert("RGB")
-    # convert() returns a copy even for RGB, so the pixels outlive the closed file.
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bits(samples: np.ndarray) -> np.ndarray:

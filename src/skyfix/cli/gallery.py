@@ -46,7 +46,7 @@ def build(
     --stride-m 50`
 
     Map tiles, only within an area: `skyfix gallery build country.mbtiles --roi area.geojson
-    --out gallery --system imagenet --tile-m 200 --stride-m 50`
+    --out gallery --tile-m 200 --stride-m 50`
 
     Parameters
     ----------

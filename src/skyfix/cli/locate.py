@@ -94,8 +94,9 @@ def locate(
     k
         Candidates a photo.
     register
-        Compare photos of known pose with the map itself: far more exact, about a second a photo.
-        Needs the map's files where they were when the gallery was built.
+        Compare photos with the map itself: far more exact, about a second a photo. Those of
+        unknown pitch, altitude or field of view are believed only if they match it as pictures
+        from straight above. Needs the map's files where they were when the gallery was built.
     system
         Another form of the gallery's system to embed with, such as a folder that
         `skyfix export` wrote; the gallery's own by default.

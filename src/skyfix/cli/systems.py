@@ -22,7 +22,7 @@ def list_systems() -> None:
     Example: `skyfix systems`
     """
     from skyfix.systems import names
-    from skyfix.systems.measured import measured
+    from skyfix.systems.measured import Measured, measured
     from skyfix.systems.published import university_1652
     from skyfix.systems.registry import system_class
 
@@ -31,7 +31,7 @@ def list_systems() -> None:
     for column in ("M", "GMAC", "length", "parity", "R@1 / AP"):
         table.add_column(column, justify="right", no_wrap=True)
     for name in names():
-        paper, sizes = system_class(name).citation, measured()[name]
+        paper, sizes = system_class(name).citation, measured().get(name, Measured())
         licence = {"": "", "none": ", no licence"}.get(
             paper.code_licence, f", {paper.code_licence}"
         )

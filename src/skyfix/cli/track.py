@@ -92,7 +92,9 @@ def track(
     realtime
         Play at the recorded pace and drop frames that come too fast.
     register
-        Compare frames of known pose with the map itself: far more exact, about a second a frame.
+        Compare frames with the map itself: far more exact, about a second a frame. Those of
+        unknown pitch, altitude or field of view are believed only if they match it as pictures
+        from straight above.
     record
         Write each frame's fixes to this file as a JSON line, while they are made.
     resume

@@ -8,7 +8,7 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of one system with its default options, for a table.
+    """Figures of one system with its default options, for a table; empty where not measured.
 
     Attributes:
         backbone: name of the network that makes the map.
@@ -21,13 +21,13 @@ class Measured:
             their code gives no numbers.
     """
 
-    backbone: str
-    input_px: str
-    parameters_m: str
-    gmac: str
-    descriptor: str
-    losses: str
-    parity: str
+    backbone: str = ""
+    input_px: str = ""
+    parameters_m: str = ""
+    gmac: str = ""
+    descriptor: str = ""
+    losses: str = ""
+    parity: str = ""
 
 
 SIZE_COLUMNS = ("backbone", "input_px", "parameters_m", "gmac", "descriptor", "losses")

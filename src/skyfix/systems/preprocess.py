@@ -64,7 +64,7 @@ def prepared(image: Image.Image, preprocess: Preprocess) -> Tensor:
 def fitted(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """An image at the network's size, still RGB and to be augmented."""
     height, width = preprocess.resized_px
-    resized = image.convert("RGB")
+    resized = image if image.mode == "RGB" else image.convert("RGB")
     if preprocess.interpolation == "bicubic":
         resized = resized.resize((width, height), Image.Resampling.BICUBIC)
     else:
@@ -85,5 +85,5 @@ def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
     mean = torch.tensor(preprocess.mean, device=batch.device).view(3, 1, 1) * 255
     std = torch.tensor(preprocess.std, device=batch.device).view(3, 1, 1) * 255
     ordered = batch.flip(1) if preprocess.bgr else batch
-    samples = ordered.to(torch.float32, memory_format=torch.channels_last)
-    return (samples - mean).div_(std)
+    samples = (ordered.float() - mean).div_(std)
+    return samples.contiguous(memory_format=torch.channels_last)
