@@ -29,7 +29,8 @@ class Camera:
     def __iter__(self) -> Iterator[Frame]:
         with av.open(self._address, format=self._kind) as stream:
             first_s = 0.0
-            for index, shot in enumerate(stream.decode(video=0)):
+            timed = (shot for shot in stream.decode(video=0) if shot.time is not None)
+            for index, shot in enumerate(timed):
                 first_s = first_s if index else shot.time
                 picture = Picture(f"{self.name}#{index}", shot.to_ndarray(format="rgb24"))
                 yield Frame(picture, index, shot.time - first_s)

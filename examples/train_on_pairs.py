@@ -13,7 +13,7 @@ from skyfix.inference import Embedder
 from skyfix.training.config import read_config, recipe_file
 from skyfix.training.loop import train
 
-# Some minutes of a GPU want the paper's backbone, size and epochs: leave these out.
+# For some seconds of a CPU. Without these settings it is the paper's recipe.
 SMALL = (
     "system.backbone=tf_efficientnet_lite0",
     "system.input_px=64",

@@ -1,6 +1,7 @@
 """Files and folders on object storage (S3 and what speaks like it)."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,20 @@ class BucketPath:
     """
 
     inside: str
+
+    @classmethod
+    def of(cls, uri: str) -> "BucketPath":
+        """The path of s3://bucket/folder/file.
+
+        Raises:
+            SkyfixError: no bucket, or no name in it.
+        """
+        inside = uri.removeprefix(SCHEME).strip("/")
+        if "/" not in inside:
+            raise SkyfixError(
+                f"{uri} names no file or folder in a bucket. Give s3://bucket/folder."
+            )
+        return cls(inside)
 
     def __str__(self) -> str:
         return SCHEME + self.inside
@@ -75,7 +90,7 @@ class BucketPath:
         return int(info.size)
 
     @contextlib.contextmanager
-    def reading(self) -> "Iterator[NativeFile]":
+    def opened(self) -> "Iterator[NativeFile]":
         """A file, opened to be read in pieces."""
         with speaking("read", str(self)), object_storage().open_input_file(self.inside) as stream:
             yield stream
@@ -96,12 +111,7 @@ def any_path(path: AnyPath | str) -> AnyPath:
     """
     if not isinstance(path, str):
         return path
-    if not path.startswith(SCHEME):
-        return Path(path)
-    inside = path.removeprefix(SCHEME).strip("/")
-    if "/" not in inside:
-        raise SkyfixError(f"{path} names no file or folder in a bucket. Give s3://bucket/folder.")
-    return BucketPath(inside)
+    return BucketPath.of(path) if path.startswith(SCHEME) else Path(path)
 
 
 def file_bytes(path: AnyPath) -> int:
@@ -113,9 +123,9 @@ def file_bytes(path: AnyPath) -> int:
     return path.stat().st_size if isinstance(path, Path) else path.size_bytes()
 
 
-def reading(path: AnyPath) -> "contextlib.AbstractContextManager[BinaryIO | NativeFile]":
+def opened(path: AnyPath) -> "contextlib.AbstractContextManager[BinaryIO | NativeFile]":
     """A file, opened to be read in pieces."""
-    return path.open("rb") if isinstance(path, Path) else path.reading()
+    return path.open("rb") if isinstance(path, Path) else path.opened()
 
 
 def object_storage() -> "S3FileSystem":
@@ -124,14 +134,20 @@ def object_storage() -> "S3FileSystem":
     As for other S3 programs: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
     AWS_ENDPOINT_URL.
     """
+    return _storage_at(endpoint())
+
+
+@functools.cache
+def _storage_at(address: str | None) -> "S3FileSystem":
+    # Kept, since it keeps its connections.
     from pyarrow.fs import S3FileSystem
 
-    return S3FileSystem(endpoint_override=endpoint())
+    return S3FileSystem(endpoint_override=address)
 
 
 def endpoint() -> str | None:
     """Address of the storage; None for Amazon's own."""
-    return os.environ.get("AWS_ENDPOINT_URL")
+    return os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/") or None
 
 
 @contextlib.contextmanager
@@ -139,7 +155,8 @@ def speaking(does: str, uri: str) -> Iterator[None]:
     """Turn what the storage answers into one clear line."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # Arrow's error for a malformed name is a ValueError.
         reason = next(iter(str(error).splitlines()), "unknown error").removesuffix(".")
         raise SkyfixError(
             f"Cannot {does} {uri}: {reason}. Check address, credentials and AWS_ENDPOINT_URL."

@@ -1,10 +1,8 @@
 """`skyfix adapt`: a trained system learns the ground of a map."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,13 +13,7 @@ from skyfix import systems
 from skyfix.cli import main
 from skyfix.systems.registry import create
 
-
-@pytest.fixture(autouse=True)
-def opencv_threads() -> Iterator[None]:
-    """Batches turn OpenCV's threads off for good."""
-    before = cv2.getNumThreads()
-    yield
-    cv2.setNumThreads(before)
+pytestmark = pytest.mark.usefixtures("opencv_threads")
 
 
 @pytest.fixture(scope="module")

@@ -102,10 +102,9 @@ def test_maps_in_a_bucket_are_read_there(
     other = write_map(tmp_path / "other.tif", texture(600, 560, seed=8))
     upload(other, uri)
     assert "changed since it was added" in verify_gallery(built.path).warnings[0]
-    np.testing.assert_array_equal(
-        open_map(uri).read(0, 0, 90, 90, (90, 90))[0],
-        open_map(other).read(0, 0, 90, 90, (90, 90))[0],
-    )
+    with open_map(uri) as one, open_map(other) as two:
+        pixels = [raster.read(0, 0, 90, 90, (90, 90))[0] for raster in (one, two)]
+    np.testing.assert_array_equal(*pixels)
 
 
 def test_maps_in_a_bucket_that_cannot_be_used(
@@ -122,6 +121,7 @@ def test_maps_in_a_bucket_that_cannot_be_used(
         (upload(cut, f"{storage}/unfit/cut.tif"), "Damaged or truncated"),
         (upload(pyramid, f"{storage}/unfit/tiles.pmtiles"), "read from a disk only"),
         (f"{storage}/unfit", "not a folder of map tiles"),
+        (f"{storage}//map.tif", "Cannot read"),
     ):
         with pytest.raises(SkyfixError, match=f"{because}[^\n]*$"):
             open_map(uri)

@@ -129,7 +129,7 @@ def test_a_map_that_a_machine_lacks_is_one_line(
     with open_map(path) as raster:
         plan, source = plan_tiles(raster.geo, 20, 10, "m"), describe(raster)
     other = replace(source, fingerprint="0" * 24)
-    cutting = Cutting((Job(0, path, plan),), (other,), (64, 64), 0)
+    cutting = Cutting((Job(0, plan),), (other,), (64, 64), 0)
     embedder = ClusterEmbedder(Embedder(checkpoint, "cpu"), address)
     with pytest.raises(SkyfixError, match=r"m\.tif is missing on a machine") as caught:
         list(embedder.embed_windows(cutting, cutting.windows(0)))

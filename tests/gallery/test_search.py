@@ -14,7 +14,7 @@ from rasters import texture, write_map
 
 import skyfix.gallery.descriptors as descriptors_module
 from skyfix.errors import SkyfixError
-from skyfix.gallery import Gallery, kept_places
+from skyfix.gallery import Gallery, kept_positions
 from skyfix.gallery.nearby import rows_near
 from skyfix.gallery.search import nearest
 
@@ -141,7 +141,7 @@ def large(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A copy that counts as large, so that descriptors and positions are mapped from files."""
     shutil.copytree(gallery.path, tmp_path / "large")
     monkeypatch.setattr(descriptors_module, "MAPPED_BYTES", 0)
-    monkeypatch.setattr(kept_places, "KEPT_TILES", 0)
+    monkeypatch.setattr(kept_positions, "KEPT_TILES", 0)
     return Gallery.open(tmp_path / "large")
 
 
@@ -160,9 +160,11 @@ def test_mapped_descriptors_give_the_same_answers(gallery: Gallery, large: Galle
             first, second = (one.search_among(queries, k, scattered) for one in (gallery, opened))
             np.testing.assert_array_equal(first.rows, second.rows)
         np.testing.assert_array_equal(opened.descriptors_of(scattered), gallery.descriptors[::3])
+        ranked = np.array([9, 5, 5, 8])
+        np.testing.assert_array_equal(opened.descriptors_of(ranked), gallery.descriptors[ranked])
         assert "matrix" not in vars(opened._descriptors), "the whole matrix was loaded"
-    kinds = {name.split(".")[1] for name in files_in(large)}
-    assert kinds == {"half", "scales", "order", "cells", "lon", "lat", "directions"}
+    names = {name.split(".")[1] for name in files_in(large)}
+    assert names == {"half", "scales", "order", "cells-100", "lon", "lat", "directions"}
 
 
 def test_the_mapped_file_is_made_anew_when_it_does_not_fit(large: Gallery) -> None:

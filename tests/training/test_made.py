@@ -1,6 +1,5 @@
 """Pairs that are made while training."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -28,12 +27,7 @@ from skyfix.training.made import MadePairs
 WHOLE = Shard()
 
 
-@pytest.fixture(autouse=True)
-def opencv_threads() -> Iterator[None]:
-    """Batches turn OpenCV's threads off for good."""
-    before = cv2.getNumThreads()
-    yield
-    cv2.setNumThreads(before)
+pytestmark = pytest.mark.usefixtures("opencv_threads")
 
 
 @pytest.fixture(scope="module")

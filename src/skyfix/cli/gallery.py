@@ -25,6 +25,7 @@ app = App(
 
 @app.command
 def build(
+    # Text, since Path has no s3://; but shells complete files for Path.
     sources: tuple[str | Path, ...],
     /,
     *,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from skyfix.datasets.contract import Images, Positions
-from skyfix.datasets.links import LinkReader, Links, best_tiles, in_order, matches_of, taken
+from skyfix.datasets.links import AreaReader, Links, best_tiles, in_order, matches_of, taken
 from skyfix.datasets.reader import MissingPartError, Part, inside, require_files
 from skyfix.errors import SkyfixError
 from skyfix.files import read_json
@@ -18,7 +18,7 @@ from skyfix.images import list_images
 from skyfix.views import View
 
 
-class GtaUav(LinkReader):
+class GtaUav(AreaReader):
     """Reader of the published folder: pair tables in JSON and the images they name.
 
     A photo is linked to tiles of several zooms by the overlap (intersection over union) of both
@@ -38,7 +38,6 @@ class GtaUav(LinkReader):
     NAME: ClassVar[str] = "GTA-UAV"
     PAPER: ClassVar[str] = "Ji et al., AAAI 2025"
     VIEWS: ClassVar[tuple[View, ...]] = ("drone", "satellite")
-    CHOICES: ClassVar[tuple[str, ...]] = ("same", "cross")
     CHOICE_OF: ClassVar[str] = "area: training and test on the same ground or apart"
     TABLE: ClassVar[str] = "{}-area-drone2sate-{}.json"
     DRONE_FOLDER: ClassVar[str] = "drone/images"
@@ -49,24 +48,10 @@ class GtaUav(LinkReader):
     METRES_PER_PX: ClassVar[float] = 0.45
 
     def __init__(self, root: Path | str, area: str) -> None:
-        super().__init__(root)
-        if area not in self.CHOICES:
-            raise SkyfixError(f"{self.NAME} has no area {area!r}. Use {' or '.join(self.CHOICES)}.")
-        self.area = area
-        self._links: dict[str, Links] = {}
+        super().__init__(root, area)
         tables = [self._table(split) for split in ("train", "test")]
         if not any(table.is_file() for table in tables):
             raise self._no_table(tables[0])
-
-    def links(self, split: Literal["train", "test"]) -> Links:
-        """Photos, tiles and links of a split; test tiles are all tiles.
-
-        Raises:
-            SkyfixError: a table that is missing or malformed, or a missing image.
-        """
-        if split not in self._links:
-            self._links[split] = self._read(split)
-        return self._links[split]
 
     def parts(self) -> tuple[Part, ...]:
         """What a complete download holds for this area."""

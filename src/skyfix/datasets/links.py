@@ -4,12 +4,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from skyfix.datasets.contract import Images, Matches
 from skyfix.datasets.reader import Reader
+from skyfix.errors import SkyfixError
 from skyfix.views import View
 
 
@@ -145,3 +146,37 @@ class LinkReader(Reader):
             raise self.no_view(view)
         links = self.links(split)
         return links.tiles if view == "satellite" else links.photos
+
+
+class AreaReader(LinkReader):
+    """Base of the linked data sets whose training and test lie on the same ground or apart.
+
+    Args:
+        root: the folder of the data set.
+        area: one of ``CHOICES``.
+
+    Raises:
+        SkyfixError: there is no such folder, or another area.
+    """
+
+    CHOICES: ClassVar[tuple[str, ...]] = ("same", "cross")
+
+    def __init__(self, root: Path | str, area: str) -> None:
+        super().__init__(root)
+        if area not in self.CHOICES:
+            raise SkyfixError(f"{self.NAME} has no area {area!r}. Use {' or '.join(self.CHOICES)}.")
+        self.area = area
+        self._links: dict[str, Links] = {}
+
+    def links(self, split: Literal["train", "test"]) -> Links:
+        """Photos, tiles and links of a split, read once; test tiles are all tiles.
+
+        Raises:
+            SkyfixError: a list or table that is missing or malformed, or a missing image.
+        """
+        if split not in self._links:
+            self._links[split] = self._read(split)
+        return self._links[split]
+
+    @abstractmethod
+    def _read(self, split: Literal["train", "test"]) -> Links: ...

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from skyfix.datasets.contract import Images, Positions
-from skyfix.datasets.links import LinkReader, Links, in_order, matches_of
+from skyfix.datasets.links import AreaReader, Links, in_order, matches_of
 from skyfix.datasets.reader import Part, inside, require_files
 from skyfix.errors import SkyfixError
 from skyfix.views import View
@@ -17,7 +17,7 @@ from skyfix.views import View
 _COORDINATES = re.compile(r"[_,](-?\d{1,3}\.\d+)[_,](-?\d{1,3}\.\d+),?\.\w+$")
 
 
-class Vigor(LinkReader):
+class Vigor(AreaReader):
     """Reader of the published folder: split tables and the images they name.
 
     Every panorama lies in the middle of one tile (its positive) and near the edge of three more
@@ -36,7 +36,6 @@ class Vigor(LinkReader):
     NAME: ClassVar[str] = "VIGOR"
     PAPER: ClassVar[str] = "Zhu, Yang and Chen, CVPR 2021"
     VIEWS: ClassVar[tuple[View, ...]] = ("satellite", "ground")
-    CHOICES: ClassVar[tuple[str, ...]] = ("same", "cross")
     CHOICE_OF: ClassVar[str] = "area: training and test in the same cities or in others"
     CITIES: ClassVar[tuple[str, ...]] = ("Chicago", "NewYork", "SanFrancisco", "Seattle")
     CROSS_CITIES: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -57,23 +56,9 @@ class Vigor(LinkReader):
     CITY_LABELS: ClassVar[int] = 1_000_000
 
     def __init__(self, root: Path | str, area: str) -> None:
-        super().__init__(root)
-        if area not in self.CHOICES:
-            raise SkyfixError(f"{self.NAME} has no area {area!r}. Use {' or '.join(self.CHOICES)}.")
-        self.area = area
-        self._links: dict[str, Links] = {}
+        super().__init__(root, area)
         if not (self.root / "splits").is_dir():
             raise self.missing("splits", f"splits/<City>/{self.TILE_LIST} and the split tables")
-
-    def links(self, split: Literal["train", "test"]) -> Links:
-        """Panoramas, tiles and links of a split; test tiles are all of its cities.
-
-        Raises:
-            SkyfixError: a list or table that is missing or malformed, or a missing image.
-        """
-        if split not in self._links:
-            self._links[split] = self._read(split)
-        return self._links[split]
 
     def parts(self) -> tuple[Part, ...]:
         """What there is to read; how many images were published is not known here."""

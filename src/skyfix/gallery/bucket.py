@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from skyfix.bucket_path import SCHEME, any_path, endpoint, object_storage, speaking
+from skyfix.bucket_path import SCHEME, BucketPath, endpoint, object_storage, speaking
 from skyfix.gallery.lock import sole_remote_writer
 
 
@@ -22,7 +22,7 @@ class Bucket:
     """
 
     def __init__(self, uri: str) -> None:
-        self._path = str(any_path(uri)).removeprefix(SCHEME)
+        self._path = BucketPath.of(uri).inside
         self._files = object_storage()
 
     @property

@@ -99,7 +99,7 @@ def build_gallery(
     begun = _begun(place, asked)
     if begun is not None and begun.contents is not None:
         return BuildReport(Counts.total(begun.contents.counts), 0, time.monotonic() - started)
-    jobs = plan_all(paths, asked.sources, scales, within)
+    jobs = plan_all(asked.sources, scales, within)
     require_dims(asked, sum(len(job.plan) for job in jobs))
     with place.sole_writer():
         # Another process may have begun, or finished, between the look and the lock.

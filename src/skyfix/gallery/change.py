@@ -67,7 +67,7 @@ def add_sources(
         if fresh:
             asked = replace(manifest, sources=tuple(fresh.values()), contents=None)
             region = kept_region(manifest.region, place)
-            jobs = plan_all(list(fresh), asked.sources, manifest.scales, region)
+            jobs = plan_all(asked.sources, manifest.scales, region)
             first = max(contents.numbers) + 1
             numbers = tuple(range(first, first + len(fresh)))
             reduction = kept_reduction(contents.reduction, place)

@@ -56,11 +56,15 @@ class Derived:
     ) -> Iterator[Callable[[np.ndarray], object]]:
         """Write an array, piece by piece, in order; it appears when it is whole.
 
+        Args:
+            kind, shape, number: as for ``open``.
+
         Raises:
             SkyfixError: the folder cannot be written to, or the disk is full.
         """
-        for old in self._folder.glob("*.npy"):
-            if not old.name.startswith(self._digest):
+        # Of earlier states, and what is left of writers that were killed then.
+        for old in self._folder.glob("*"):
+            if not old.name.lstrip(".").startswith(self._digest):
                 with contextlib.suppress(OSError):
                     old.unlink()
         with atomic_path(self._path(kind)) as temporary, temporary.open("wb") as stream:

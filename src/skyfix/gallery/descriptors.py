@@ -61,7 +61,7 @@ class Descriptors:
         return matrix
 
     def of(self, rows: np.ndarray) -> np.ndarray:
-        """Those of some rows, (n, d) float32."""
+        """Those of some rows in increasing order, (n, d) float32."""
         if self._mapped is not None:
             return self._mapped.of(rows)
         return self.matrix[rows] if self._held else self._reader.descriptors(rows)
@@ -119,11 +119,11 @@ class Descriptors:
 
     def _blocks(self, rows: Rows | None, queries: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and descriptors to compare with, block by block, from memory or from disk."""
-        size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
         if self._mapped is not None:
             every = range(self._tiles) if rows is None else rows
             yield from self._mapped.blocks(every)
             return
+        size = int(np.clip(_BLOCK_SCORES // max(queries, 1), 1024, 65536))
         if rows is not None:
             for start in range(0, len(rows), size):
                 part = as_array(rows[start : start + size])

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
-from skyfix.bucket_path import AnyPath
 from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece
 from skyfix.gallery.fragment import Fragment
@@ -113,7 +113,7 @@ class Filling:
         kept = [self._writer.kept(number) for number in self._numbers] if self._writer.rows else []
         if not any(kept):
             raise SkyfixError(
-                f"Nothing to see in {', '.join(job.path.name for job in self._jobs[:3])}: of "
+                f"Nothing to see in {', '.join(map(_name, self._manifest.sources[:3]))}: of "
                 f"{self._planned} tiles {sum(progress.nodata)} are nodata and "
                 f"{sum(progress.featureless)} featureless. Use other imagery."
             )
@@ -153,7 +153,6 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def plan_all(
-    paths: Sequence[AnyPath],
     sources: Sequence[Source],
     scales: Sequence[Scale],
     region: Region | None,
@@ -164,11 +163,11 @@ def plan_all(
         SkyfixError: too many tiles, sizes that do not suit a map, or a region without tiles.
     """
     jobs: list[Job] = []
-    for index, (path, source) in enumerate(zip(paths, sources, strict=True)):
-        with open_map(path, source.bands) as raster:
+    for index, source in enumerate(sources):
+        with open_map(source.path, source.bands) as raster:
             for scale in scales:
-                plan = plan_tiles(raster.geo, scale.tile_m, scale.stride_m, str(path), region)
-                jobs.append(Job(index, path, plan))
+                plan = plan_tiles(raster.geo, scale.tile_m, scale.stride_m, source.path, region)
+                jobs.append(Job(index, plan))
     planned = sum(len(job.plan) for job in jobs)
     if region is not None and planned == 0:
         raise region.misses([job.plan.geo for job in jobs])
@@ -178,6 +177,10 @@ def plan_all(
             f"{MAX_TILES // 1_000_000} million. Use a larger stride or several galleries."
         )
     return jobs
+
+
+def _name(source: Source) -> str:
+    return Path(source.path).name
 
 
 def _digest(manifest: Manifest, numbers: Sequence[int], base: int | None) -> str:

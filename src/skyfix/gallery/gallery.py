@@ -19,10 +19,10 @@ from skyfix.gallery.build import THUMBNAIL_PX, BuildReport, build_gallery
 from skyfix.gallery.change import add_sources, compact_gallery, remove_sources
 from skyfix.gallery.descriptors import Descriptors
 from skyfix.gallery.facts import GalleryInfo
-from skyfix.gallery.kept_places import places_of
+from skyfix.gallery.kept_positions import positions_of
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
-from skyfix.gallery.nearby import Near, PlaceIndex
+from skyfix.gallery.nearby import Near, PositionIndex
 from skyfix.gallery.place import Folder, place_of, read_json
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reduction import Reduction
@@ -221,7 +221,7 @@ class Gallery:
         Raises:
             SkyfixError: a position off the Earth or a radius that is not positive.
         """
-        return self._places.rows(near)
+        return self._positions.rows(near)
 
     def search_among(self, descriptors: np.ndarray, k: int, rows: np.ndarray | None) -> Matches:
         """``search`` among some rows, in increasing order; None for all."""
@@ -243,8 +243,9 @@ class Gallery:
         return self._descriptors.scores(descriptors, rows)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Stored descriptors of some rows, (n, d) float32."""
-        return self._descriptors.of(rows)
+        """Stored descriptors of some rows, in any order, (n, d) float32."""
+        wanted, place = np.unique(rows, return_inverse=True)
+        return self._descriptors.of(wanted)[place]
 
     def comparable(self, descriptors: np.ndarray) -> np.ndarray:
         """Descriptors (N, D) made by the gallery's system as stored ones are: (N, d) float32.
@@ -342,5 +343,5 @@ class Gallery:
         return self.scales[0]
 
     @cached_property
-    def _places(self) -> PlaceIndex:
-        return places_of(self._place, self._reader)
+    def _positions(self) -> PositionIndex:
+        return positions_of(self._place, self._reader)

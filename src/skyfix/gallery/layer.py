@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skyfix.gallery.nearby import Near, PlaceIndex
+from skyfix.gallery.nearby import Near, PositionIndex
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.search import Matches
 from skyfix.gallery.tiles import Tiles
@@ -60,11 +60,11 @@ class Layer:
 
     def rows_near(self, near: Near) -> np.ndarray:
         """``Gallery.rows_near`` among the layer's tiles."""
-        return self._places.rows(near)
+        return self._positions.rows(near)
 
     @cached_property
-    def _places(self) -> PlaceIndex:
-        return PlaceIndex.of(self.tiles.lon, self.tiles.lat)
+    def _positions(self) -> PositionIndex:
+        return PositionIndex.of(self.tiles.lon, self.tiles.lat)
 
     def descriptors_of(self, rows: np.ndarray) -> np.ndarray:
         """Stored descriptors of some rows of the layer, float32."""

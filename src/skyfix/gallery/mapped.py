@@ -19,7 +19,7 @@ from skyfix.gallery.search import Rows, as_array
 from skyfix.progress import counting
 
 _PIECE_NUMBERS = 2**20
-"""Four megabytes in single precision: caches hold them, and calls of NumPy are few."""
+"""Four megabytes in single precision: caches hold them, and calls are few."""
 
 _BATCH_ROWS = 8192
 _HALF, _SINGLE = "<f2", "<f4"
@@ -39,7 +39,7 @@ class MappedDescriptors:
         self._piece_rows = max(1024, _PIECE_NUMBERS // half.shape[1])
 
     def of(self, rows: np.ndarray) -> np.ndarray:
-        """Those of some rows, (n, d) float32 of unit length."""
+        """Those of some rows in increasing order, (n, d) float32 of unit length."""
         out = np.empty((len(rows), self._half.shape[1]), np.float32)
         start = 0
         for part, block in self.blocks(rows):

@@ -26,12 +26,12 @@ ground, and a share of the angle."""
 
 _WIDEST = 2.5
 _PIECE = 65_536
-_CELLS_A_DEGREE = 100
-_CELLS_AROUND = 360 * _CELLS_A_DEGREE
+CELLS_A_DEGREE = 100
+_CELLS_AROUND = 360 * CELLS_A_DEGREE
 
 
 @dataclass(frozen=True)
-class PlaceIndex:
+class PositionIndex:
     """Positions sorted by cells of a hundredth of a degree, to find those in a circle fast.
 
     All arrays are in this order, so that a line of cells is read in one piece.
@@ -50,9 +50,9 @@ class PlaceIndex:
     directions: np.ndarray
 
     @classmethod
-    def of(cls, lon: np.ndarray, lat: np.ndarray) -> "PlaceIndex":
+    def of(cls, lon: np.ndarray, lat: np.ndarray) -> "PositionIndex":
         """The index of positions (T,), degrees."""
-        column = np.floor((lon + 180.0) * _CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
+        column = np.floor((lon + 180.0) * CELLS_A_DEGREE).astype(np.int32) % _CELLS_AROUND
         cells = _line(lat) * _CELLS_AROUND + column
         order = np.argsort(cells, kind="stable").astype(np.int32)
         lon, lat = lon[order], lat[order]
@@ -84,8 +84,8 @@ class PlaceIndex:
         # Meridians close in towards the poles; the nearer edge of the circle counts.
         room = math.cos(math.radians(abs(lat))) - math.sin(min(reach, math.pi / 2))
         wide = math.degrees(reach / room) if room > 0 else 180.0
-        first = math.floor((lon + 180.0 - wide) * _CELLS_A_DEGREE)
-        last = math.floor((lon + 180.0 + wide) * _CELLS_A_DEGREE)
+        first = math.floor((lon + 180.0 - wide) * CELLS_A_DEGREE)
+        last = math.floor((lon + 180.0 + wide) * CELLS_A_DEGREE)
         if last - first + 1 >= _CELLS_AROUND:
             spans = [(0, _CELLS_AROUND - 1)]
         else:
@@ -127,12 +127,12 @@ class Cap:
 
 
 def rows_near(lon: np.ndarray, lat: np.ndarray, near: Near) -> np.ndarray:
-    """``PlaceIndex.rows`` of positions (T,) that are asked for once."""
-    return PlaceIndex.of(lon, lat).rows(near)
+    """``PositionIndex.rows`` of positions (T,) that are asked for once."""
+    return PositionIndex.of(lon, lat).rows(near)
 
 
 def _line(lat: Any) -> Any:
-    return np.floor((lat + 90.0) * _CELLS_A_DEGREE).astype(np.int32)
+    return np.floor((lat + 90.0) * CELLS_A_DEGREE).astype(np.int32)
 
 
 def _angle(lon: float, lat: float, to_lon: np.ndarray, to_lat: np.ndarray) -> np.ndarray:

@@ -104,6 +104,7 @@ def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
     # By torch, as the blocks are made by its threads: NumPy's own would fight with them.
     import torch
 
+    # The queries are copied, as theirs may be memory that must not be written to.
     return (torch.tensor(queries) @ torch.from_numpy(descriptors).T).numpy()
 
 

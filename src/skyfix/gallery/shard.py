@@ -10,7 +10,7 @@ from skyfix.errors import SkyfixError
 from skyfix.gallery.exact import exact
 from skyfix.gallery.manifest import Manifest
 from skyfix.gallery.mapped import MappedDescriptors
-from skyfix.gallery.nearby import Near, PlaceIndex
+from skyfix.gallery.nearby import Near, PositionIndex
 from skyfix.gallery.place import place_of
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.search import Matches, nearest
@@ -21,7 +21,7 @@ _READ_ROWS = 8192
 @dataclass(frozen=True)
 class _Held:
     descriptors: MappedDescriptors
-    places: PlaceIndex
+    positions: PositionIndex
 
 
 class Shard:
@@ -57,7 +57,7 @@ class Shard:
             SkyfixError: as ``ready``.
         """
         descriptors = self._held.descriptors
-        local = None if near is None else self._held.places.rows(near)
+        local = None if near is None else self._held.positions.rows(near)
 
         every = range(len(descriptors)) if local is None else local
 
@@ -84,5 +84,5 @@ class Shard:
             part = slice(start, start + _READ_ROWS)
             half[part], factors[part] = reader.stored(self._rows[part])
         table = reader.take(self._rows, ["lon", "lat"])
-        places = PlaceIndex.of(table["lon"].to_numpy(), table["lat"].to_numpy())
-        return _Held(MappedDescriptors(half, factors), places)
+        positions = PositionIndex.of(table["lon"].to_numpy(), table["lat"].to_numpy())
+        return _Held(MappedDescriptors(half, factors), positions)

@@ -1,12 +1,12 @@
 """The maps a gallery is made from."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyfix.bucket_path import AnyPath, BucketPath, any_path, file_bytes, reading
+from skyfix.bucket_path import AnyPath, BucketPath, any_path, file_bytes, opened
 from skyfix.errors import SkyfixError
 from skyfix.geo.maps import ARCHIVE_SUFFIXES, GEOTIFF_SUFFIXES, Map, is_folder
 from skyfix.geo.tile_folder import is_tile_folder, tile_files
@@ -121,7 +121,7 @@ def _of_file(path: AnyPath) -> str:
         if whole
         else [last * piece // (_PIECES - 1) for piece in range(_PIECES)]
     )
-    with reading(path) as stream:
+    with opened(path) as stream:
         for start in starts:
             stream.seek(start)
             digest.update(stream.read(_PIECE_BYTES))
@@ -152,11 +152,10 @@ def _holds_maps(path: AnyPath) -> bool:
 
 
 def _maps_in(folder: AnyPath) -> list[AnyPath]:
-    entries: Iterator[AnyPath] = iter(folder.iterdir())
-    found = sorted(
+    found: list[AnyPath] = sorted(
         (
             entry
-            for entry in entries
+            for entry in folder.iterdir()
             if entry.suffix.lower() in _SUFFIXES and not entry.name.startswith(".")
         ),
         key=str,

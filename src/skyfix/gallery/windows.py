@@ -7,7 +7,6 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from skyfix.bucket_path import AnyPath
 from skyfix.gallery.cutting import Piece, PieceCutter
 from skyfix.gallery.sources import Source
 from skyfix.gallery.system import TileEmbedder
@@ -25,12 +24,10 @@ class Job:
 
     Attributes:
         raster: its index.
-        path: its file.
         plan: the tiles.
     """
 
     raster: int
-    path: AnyPath
     plan: TilePlan
 
 

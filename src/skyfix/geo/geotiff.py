@@ -11,7 +11,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from skyfix.bucket_path import AnyPath, any_path, endpoint, file_bytes, reading
+from skyfix.bucket_path import AnyPath, any_path, endpoint, file_bytes, opened
 from skyfix.errors import SkyfixError
 from skyfix.geo.crs import GeoReference
 
@@ -139,11 +139,16 @@ def check_file(path: AnyPath) -> None:
 def damaged(path: AnyPath, error: Exception) -> RasterError:
     """The error for pixels that cannot be decoded."""
     cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
-    return RasterError(f"Damaged or truncated raster {path}: {cause}. Get the file anew.")
+    remedy = (
+        "Get the file anew"
+        if isinstance(path, Path)
+        else ("Check connection and credentials, or get the file anew")
+    )
+    return RasterError(f"Damaged or truncated raster {path}: {cause}. {remedy}.")
 
 
 def _unreadable(path: AnyPath, error: Exception) -> RasterError:
-    with reading(path) as stream:
+    with opened(path) as stream:
         if stream.read(4) in _MAGIC:
             return damaged(path, error)
     return RasterError(f"Not a GeoTIFF: {path}. Convert it: gdal_translate {path.name} map.tif")

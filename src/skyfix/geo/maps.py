@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from skyfix.bucket_path import AnyPath, BucketPath, any_path, reading
+from skyfix.bucket_path import AnyPath, BucketPath, any_path, opened
 from skyfix.geo import mbtiles, pmtiles_archive
 from skyfix.geo.crs import GeoReference
 from skyfix.geo.geotiff import RasterError, check_file
@@ -76,7 +76,7 @@ def open_map(path: AnyPath | str, bands: Sequence[int] = ()) -> Map:
             )
         return _pyramid(path, bands)
     check_file(path)
-    with reading(path) as stream:
+    with opened(path) as stream:
         start = stream.read(len(mbtiles.MAGIC))
     if start == mbtiles.MAGIC or start.startswith(pmtiles_archive.MAGIC):
         if isinstance(path, BucketPath):
@@ -93,7 +93,11 @@ def open_map(path: AnyPath | str, bands: Sequence[int] = ()) -> Map:
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Whether a path is a folder; False, too, for what cannot be looked at."""
+    """Whether a path is a folder; False, too, for what cannot be looked at on disk.
+
+    Raises:
+        SkyfixError: the storage of a bucket does not answer.
+    """
     try:
         return path.is_dir()
     except OSError:

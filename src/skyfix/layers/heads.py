@@ -75,6 +75,7 @@ def _linear(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """K linear layers in one batched product: ``(N, K, in)`` to ``(N, K, out)``."""
     inputs, kind = parts.transpose(0, 1), parts.device.type
     if not (torch.is_grad_enabled() and weight.requires_grad):
+        # An exported graph cannot hold a function of one's own.
         return torch.baddbmm(bias.unsqueeze(1), inputs, weight.transpose(1, 2)).transpose(0, 1)
     if torch.is_autocast_enabled(kind):
         lower = torch.get_autocast_dtype(kind)

@@ -89,11 +89,12 @@ class Maps:
             return self._open[source]
         if source in self.missing:
             return None
-        facts, path = self._sources[source], any_path(self._sources[source].path)
-        if not path.exists() or size_bytes(path) != facts.size_bytes:
-            self.missing[source] = f"{path} is not there any more, or has changed"
-            return None
+        facts = self._sources[source]
         try:
+            path = any_path(facts.path)
+            if not path.exists() or size_bytes(path) != facts.size_bytes:
+                self.missing[source] = f"{path} is not there any more, or has changed"
+                return None
             self._open[source] = open_map(path, facts.bands)
         except SkyfixError as error:
             self.missing[source] = str(error)

@@ -1,4 +1,5 @@
 "use strict";
+// Longer than other files: the page is one file without a network, and this is all of its program.
 // Metres on the page: x to the east, y to the south of an origin. Screen pixels = metres * zoom.
 const data = JSON.parse(document.getElementById("data").textContent);
 const svgNames = "http://www.w3.org/2000/svg";
