@@ -53,13 +53,20 @@ def create(name: str, **options: Any) -> System:
         SkyfixError: unknown name or option, or a value that does not fit.
     """
     cls = system_class(name)
-    defaults = _defaults(cls)
+    arguments = inspect.signature(cls).parameters
+    defaults = {
+        argument: one.default for argument, one in arguments.items() if one.default is not one.empty
+    }
     for option, value in options.items():
-        if option not in defaults:
+        if option not in arguments:
             raise SkyfixError(
-                f"{name} has no option {option!r}. Its options: {', '.join(defaults)}."
+                f"{name} has no option {option!r}. Its options: {', '.join(arguments)}."
             )
-        _check_type(name, option, value, defaults[option])
+        if option in defaults:
+            _check_type(name, option, value, defaults[option])
+    missing = [argument for argument in arguments if argument not in {**defaults, **options}]
+    if missing:
+        raise SkyfixError(f"{name} needs a value of {', '.join(missing)}. Give it as an option.")
     try:
         made = cls(**options)
     except ValueError as error:
@@ -71,12 +78,7 @@ def create(name: str, **options: Any) -> System:
 
 def takes_places(name: str) -> bool:
     """Whether a system classifies places, so that their number must be known."""
-    return "places" in _defaults(system_class(name))
-
-
-def _defaults(cls: type[System]) -> dict[str, Any]:
-    parameters = inspect.signature(cls).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters}
+    return "places" in inspect.signature(system_class(name)).parameters
 
 
 def _check_type(name: str, option: str, value: Any, default: Any) -> None:
