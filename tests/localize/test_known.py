@@ -61,6 +61,8 @@ def test_a_circle_lies_where_the_camera_looks(photo: Path, tmp_path: Path):
     assert radius_m == 200
     assert float(distance_m(lon, lat, 7.44, 46.951)) == pytest.approx(56.2, abs=0.1)
     headless = known_of(tag(tmp_path / "b.jpg", gps=BERN, xmp=NOT_RECORDED))
+    assert "the pitch is unknown" in headless.notes[0]
+    assert not known_of(headless.photo, Pose(pitch_deg=-90.0)).notes
     assert headless.near(50) == (pytest.approx(7.44), pytest.approx(46.951), 50)
     zero = {GPS.GPSLatitude: (0.0, 0.0, 0.0), GPS.GPSLongitude: (0.0, 0.0, 0.0)}
     with pytest.raises(SkyfixError, match=r"b\.jpg has no usable GPS position \(GPS position is"):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -123,6 +124,9 @@ def test_a_track_breaks_where_a_photo_was_not_located(tmp_path: Path) -> None:
     root = ElementTree.fromstring(written(fixes, tmp_path / "fixes.gpx"))
     segments = root.findall("g:trk/g:trkseg", GPX)
     assert [len(segment) for segment in segments] == [2, 2]
+    # Photos of one moment are no flight.
+    together = [replace(fix, time=fixes[0].time, time_s=None) for fix in fixes]
+    assert not of_kind(features(together, tmp_path), "track")
 
 
 def test_gpx_is_in_the_order_of_the_schema(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import platform
 
 from rich import print as show
-from rich.table import Table
+from rich.table import Column, Table
 
 _PARTS = {
     "torch": "networks",
@@ -20,6 +20,14 @@ _PARTS = {
     "shapely": "regions of interest (extra: geo)",
     "pylance": "galleries (extra: gallery)",
     "pyarrow": "galleries (extra: gallery)",
+    "av": "videos (extra: video)",
+    "fastapi": "the service (extra: serve)",
+    "onnxruntime": "exported systems (extra: onnx)",
+    "openvino": "exported systems (extra: openvino)",
+    "pymavlink": "flight controllers (extra: mavlink)",
+    "rosbags": "ROS bags (extra: ros)",
+    "ray": "clusters (extra: ray)",
+    "tensorboard": "logs of training (extra: tensorboard)",
 }
 
 
@@ -34,7 +42,7 @@ def doctor() -> None:
     from skyfix.errors import SkyfixError
     from skyfix.systems import load, names
 
-    table = Table("part", "for", "found")
+    table = Table(Column("part", overflow="fold"), "for", "found")
     for package, purpose in _PARTS.items():
         table.add_row(package, purpose, _version(package))
     show(f"skyfix {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")

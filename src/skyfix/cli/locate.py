@@ -103,10 +103,13 @@ def locate(
     device
         auto, cpu or cuda.
     """
+    from skyfix.images import image_files
+
+    # Before libraries are loaded that take seconds.
+    files = image_files(photos)
     from skyfix.gallery import Gallery
     from skyfix.geo.camera import Pose
     from skyfix.geo.terrain import Terrain
-    from skyfix.images import image_files
     from skyfix.localize import known_of, read_poses
     from skyfix.localize.known import with_terrain
     from skyfix.localize.on_terrain import on_terrain
@@ -114,7 +117,6 @@ def locate(
     _check_priors(near, near_exif, dem)
     wanted = outputs or Outputs()
     check(wanted)
-    files = image_files(photos)
     table = read_poses(poses) if poses is not None else None
     given = Pose(heading_deg, pitch_deg, altitude_m, hfov_deg, roll_deg)
     known = [known_of(file, given, table, metadata) for file in files]

@@ -100,20 +100,13 @@ def _where(
 
 
 def _show(found: "Sequence[Similar]") -> None:
-    numbers = [Column(name, no_wrap=True) for name in ("lon", "lat", "cosine")]
-    # A narrow terminal folds the tiles' long names before it squeezes the photos'.
-    names = (
-        Column("photo", overflow="fold", min_width=16),
-        Column(""),
-        Column("tile", overflow="fold"),
-    )
-    table = Table(*names, *numbers)
     for one in found:
+        table = Table("rank", Column("tile", overflow="fold"), "lon", "lat", "cosine",
+                      title=escape(Path(one.photo).name), title_justify="left")  # fmt: skip
         for rank, tile in enumerate(one.tiles[:_SHOWN], 1):
-            name = escape(Path(one.photo).name) if rank == 1 else ""
             place = f"{tile.lon:.6f}", f"{tile.lat:.6f}"
-            table.add_row(name, f"{rank}", tile.tile, *place, f"{tile.cosine:.3f}")
-    show(table)
+            table.add_row(f"{rank}", tile.tile, *place, f"{tile.cosine:.3f}")
+        show(table)
     if any(one.partial for one in found):
         print("A part of the gallery did not answer: better tiles may be missing.")
 

@@ -1,6 +1,7 @@
 """Opening a GeoTIFF safely: GDAL's GeoTIFF driver alone, and one clear line for what is unfit."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.enums import Interleaving
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from skyfix.bucket_path import AnyPath, any_path, endpoint, file_bytes, opened
@@ -19,8 +20,13 @@ _LARGEST_BLOCK_BYTES = 256 * 2**20
 _FARTHEST_LAT_DEG = 85.0
 _LARGEST_SKEW_PX = 0.1
 """Rounding leaves some files a trace of rotation; below this, over the whole raster, it is nil."""
+_PLACED = "-a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH"
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF in both byte orders."""
+
+
+# ``georeference`` says it in a line of its own.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 class RasterError(SkyfixError):
@@ -92,6 +98,11 @@ def georeference(path: AnyPath, dataset: DatasetReader) -> GeoReference:
         RasterError: no CRS, not georeferenced, rotated, sheared or flipped, a CRS without
             positions on Earth, or coordinates where the CRS is not defined.
     """
+    if dataset.crs is None and dataset.transform.is_identity:
+        raise RasterError(
+            f"{path} has no coordinate reference system and no georeference: it does not say "
+            f"where it lies. Say it: gdal_translate {_PLACED} {path.name} map.tif"
+        )
     if dataset.crs is None:
         raise RasterError(
             f"No coordinate reference system in {path}. Assign the right one, "
@@ -151,7 +162,10 @@ def _unreadable(path: AnyPath, error: Exception) -> RasterError:
     with opened(path) as stream:
         if stream.read(4) in _MAGIC:
             return damaged(path, error)
-    return RasterError(f"Not a GeoTIFF: {path}. Convert it: gdal_translate {path.name} map.tif")
+    return RasterError(
+        f"Not a GeoTIFF: {path}. Convert it: gdal_translate {path.name} map.tif; a picture that "
+        f"does not say where it lies wants {_PLACED} as well."
+    )
 
 
 def _check_layout(path: AnyPath, dataset: DatasetReader) -> None:

@@ -12,7 +12,7 @@ from skyfix.geo.camera import Pose, centre_on_ground
 from skyfix.geo.ground import offset
 from skyfix.geo.terrain import Terrain
 from skyfix.images import read_image
-from skyfix.localize.photo_metadata import PhotoMetadata, read_metadata
+from skyfix.localize.photo_metadata import NO_ANGLES, PhotoMetadata, read_metadata
 from skyfix.localize.poses import PoseTable
 from skyfix.localize.stereo import range_from_stereo
 
@@ -97,8 +97,11 @@ def known_of(
         poses.append((POSES, table.of(photo)))
     if use_metadata:
         poses.append((PHOTO, metadata.pose))
+    pose, sources = _merged(poses)
     notes = metadata.warnings if use_metadata else ()
-    return Known(Path(photo), *_merged(poses), metadata, notes)
+    if pose.pitch_deg is not None:
+        notes = tuple(note for note in notes if note != NO_ANGLES)
+    return Known(Path(photo), pose, sources, metadata, notes)
 
 
 def with_stereo(known: Known, right: Path, baseline_m: float, focal_px: float) -> Known:

@@ -55,6 +55,10 @@ class PhotoMetadata:
     warnings: tuple[str, ...] = ()
 
 
+NO_ANGLES = "The gimbal's angles are all 0, so they were not recorded: the pitch is unknown."
+"""A warning that does not matter where the pitch is known from elsewhere."""
+
+
 def read_metadata(path: Path | str) -> PhotoMetadata:
     """Read a photo's metadata; whatever is missing or broken is None and named in ``warnings``.
 
@@ -126,9 +130,7 @@ def _attitude(
         yaw_deg, pitch_deg, roll_deg = gimbal
         return yaw_deg, _pitch_deg(pitch_deg), roll_deg
     if None not in gimbal:
-        notes.append(
-            "The gimbal's angles are all 0, so they were not recorded: the pitch is unknown."
-        )
+        notes.append(NO_ANGLES)
     flight = [_number(drone, name) for name in _FLIGHT]
     return (flight[0] if any(flight) else None), None, None
 

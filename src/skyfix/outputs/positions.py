@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from datetime import UTC
 
+import numpy as np
+
 from skyfix.localize.fix import Fix
 
 LonLat = tuple[float, float]
@@ -55,15 +57,16 @@ def utc_text(fix: Fix) -> str:
 def track(fixes: Sequence[Fix]) -> list[list[Fix]]:
     """Located fixes in the order of time, cut where photos between them are not located.
 
-    Empty unless all fixes tell a time of the same kind (``time``, else ``time_s``) and at least
-    two of them are located.
+    Empty unless all fixes tell a time of the same kind (``time``, else ``time_s``), not all the
+    same one, and at least two of them are located.
     """
-    if all(fix.time is not None for fix in fixes):
-        order = sorted(fixes, key=lambda fix: fix.time.timestamp() if fix.time else 0.0)
-    elif all(fix.time_s is not None for fix in fixes):
-        order = sorted(fixes, key=lambda fix: fix.time_s or 0.0)
-    else:
+    times = [fix.time.timestamp() if fix.time else None for fix in fixes]
+    if None in times:
+        times = [fix.time_s for fix in fixes]
+    told = [time for time in times if time is not None]
+    if len(told) < len(fixes) or len(set(told)) < 2:
         return []
+    order = [fixes[index] for index in np.argsort(told, kind="stable")]
     parts: list[list[Fix]] = [[]]
     for fix in order:
         if ground(fix) is not None:
