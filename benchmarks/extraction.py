@@ -1,6 +1,6 @@
 """Descriptors of JPEG files per second, against the bare network and a plain loop.
 
-    python benchmarks/extraction.py [--images 256] [--runs 5] [--write docs/speed.md]
+    python benchmarks/extraction.py [--images 256] [--runs 5] [--device cpu] [--write docs/speed.md]
 
 - network: the system on uint8 tensors in memory, no files at all: the limit;
 - skyfix: ``Embedder.embed_files``, which ``skyfix evaluate`` uses;
@@ -27,14 +27,23 @@ from skyfix.systems.preprocess import normalized, prepared
 from skyfix.systems.system import System
 from skyfix.world.town import build_town
 
-PREFACE = """Made by `python benchmarks/extraction.py --images {images} --runs {runs}` ({machine}).
+PREFACE = """Made by
+`python benchmarks/extraction.py --images {images} --runs {runs} --device {device}`
+({machine}).
 {images} JPEG files of 512 px to descriptors with EfficientNet-Lite0 at 256 px, images a second,
 median of alternating runs. *network* has its input in memory already; *plain loop* is a
-`DataLoader` with PIL and torchvision transforms. skyfix folds batch norms into convolutions and
-runs eight images at a time, which the bare network, at 32, does not: that pays for most of the
-files, or all. `imagenet` is the lightest network there is; the others keep the last stride and add
-the mirror image.
+`DataLoader` with PIL and torchvision transforms. {why}
+
+`imagenet` is the lightest network there is; the others keep the last stride and add the mirror
+image.
 """
+WHY = {
+    "cpu": """skyfix folds batch norms into convolutions and
+runs eight images at a time, which the bare network, at 32, does not: that pays for most of the
+files, or all.""",
+    "cuda": """The bare network computes in float32,
+skyfix in mixed precision; decoding takes most of its time.""",
+}
 FILE_PX, BATCH = 512, 32
 LITE0 = "tf_efficientnet_lite0"
 CANDIDATES = (
@@ -66,15 +75,15 @@ class Photos(Dataset):
         return self._transform(Image.open(self._paths[index]).convert("RGB"))
 
 
-def compared(name: str, options: dict, paths: list[Path], runs: int) -> list[str]:
+def compared(name: str, options: dict, paths: list[Path], runs: int, device: str) -> list[str]:
     """One line of the table, after checking that all three give the same descriptors."""
     torch.manual_seed(0)
     system = systems.create(name, **options).eval()
     # Untrained networks let signals fade to numbers that processors are slow with.
     system.load_backbone("imagenet")
-    embedder = Embedder(system, device="cpu", batch_size=BATCH)
+    embedder = Embedder(system, device=device, batch_size=BATCH)
     preprocess = system.preprocess["drone"]
-    inputs = torch.stack([prepared(read_image(path), preprocess) for path in paths])
+    inputs = torch.stack([prepared(read_image(path), preprocess) for path in paths]).to(device)
 
     def network() -> np.ndarray:
         with torch.inference_mode():
@@ -82,12 +91,13 @@ def compared(name: str, options: dict, paths: list[Path], runs: int) -> list[str
                 system.embed(normalized(batch, preprocess), "drone")
                 for batch in inputs.split(BATCH)
             ]
-        return torch.cat(batches).numpy()
+        return torch.cat(batches).cpu().numpy()
 
     def plain() -> np.ndarray:
         loader = DataLoader(Photos(paths, system), BATCH, num_workers=torch.get_num_threads())
         with torch.inference_mode():
-            return torch.cat([system.embed(batch, "drone") for batch in loader]).numpy()
+            batches = [system.embed(batch.to(device), "drone") for batch in loader]
+        return torch.cat(batches).cpu().numpy()
 
     def ours() -> np.ndarray:
         return embedder.embed_files(paths, "drone")[0]
@@ -121,14 +131,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="cpu", choices=WHY)
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = write_files(Path(folder), arguments.images)
-        rows = [compared(*candidate, paths, arguments.runs) for candidate in CANDIDATES]
-    preface = PREFACE.format(images=arguments.images, runs=arguments.runs, machine=machine())
+        asked = (paths, arguments.runs, arguments.device)
+        rows = [compared(*candidate, *asked) for candidate in CANDIDATES]
+    preface = PREFACE.format(
+        images=arguments.images,
+        runs=arguments.runs,
+        device=arguments.device,
+        machine=machine(),
+        why=WHY[arguments.device],
+    )
     header = ["system", "network", "skyfix", "plain loop", "% of network", "times plain loop"]
-    publish("Descriptors of files", preface + "\n" + table(header, rows), arguments.write)
+    publish(
+        f"Descriptors of files, {arguments.device}",
+        preface + "\n" + table(header, rows),
+        arguments.write,
+    )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,21 @@ def test_paths_arrays_and_images_agree(embedder: Embedder, photos: list[Path]) -
     np.testing.assert_array_equal(by_path, by_array)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("gain", [1.0, 1e7])
+def test_a_gpu_gives_the_descriptors_of_the_cpu(photos: list[Path], gain: float) -> None:
+    """Also where activations are too large for half precision."""
+    system = systems.create("imagenet", input_px=64)
+    system.load_backbone("imagenet")
+    first = next(one for one in system.modules() if isinstance(one, torch.nn.BatchNorm2d))
+    with torch.no_grad():
+        first.weight.mul_(gain)
+    first.act = torch.nn.ReLU()
+    on_cpu = Embedder(system, device="cpu").embed(photos, "drone")
+    on_gpu = Embedder(system, device="cuda", batch_size=3).embed(photos, "drone")
+    assert (on_cpu * on_gpu).sum(axis=1).min() > 0.999
+
+
 def test_memory_that_does_not_suffice_is_told(
     embedder: Embedder, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,22 @@ def test_parts_are_shown_as_maps_and_compared_one_by_one(name: str) -> None:
         torch.testing.assert_close(itself, torch.ones(1, system.descriptor_parts))
 
 
+@pytest.mark.parametrize("name", ["fsra", "safa", "sdpl", "skyfix_s"])
+def test_objectives_can_be_traced_for_compilation(name: str) -> None:
+    system = tiny(name).train()
+    batch = Batch(
+        {view: some_images(system, 3, view) for view in system.views},
+        {view: torch.arange(3) for view in system.views},
+    )
+    totals = []
+    for compiled in (False, True):
+        if compiled:
+            system.compile(dynamic=False, backend="eager")
+        torch.manual_seed(0)
+        totals.append(system(batch)["total"].item())
+    assert totals[0] == pytest.approx(totals[1], rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ["lpn", "fsra"])
 def test_rings_and_groups_share_the_map_among_them(name: str) -> None:
     system = tiny(name).eval()

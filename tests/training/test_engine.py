@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_forgetting_inner_maps_changes_no_figure(spec: str, tmp_path: Path) -> N
     forgotten = run(spec, tmp_path / "forgotten", PLAIN, optim={"checkpointing": True})
     totals = [[row["total"] for row in log] for log in (kept, forgotten)]
     np.testing.assert_allclose(*totals, atol=1e-5)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+def test_compiled_steps_give_the_same_curve(spec: str, tmp_path: Path) -> None:
+    plain = run(spec, tmp_path / "plain", PLAIN)
+    compiled = run(spec, tmp_path / "compiled", PLAIN, optim={"compile": True})
+    totals = [[row["total"] for row in log] for log in (plain, compiled)]
+    np.testing.assert_allclose(*totals, atol=1e-5)
+    same_weights(tmp_path / "plain", tmp_path / "compiled", 1e-5)
+
+
+def test_a_missing_compiler_is_told(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.compiler.reset()
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "none"),))
+    with pytest.raises(SkyfixError, match=r"cannot compile sues200.*Leave out optim\.compile"):
+        run(spec, tmp_path / "run", PLAIN, optim={"compile": True}, sampler={"batch_size": 3})
 
 
 def test_backbones_that_cannot_forget_are_named(spec: str, tmp_path: Path) -> None:

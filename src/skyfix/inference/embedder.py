@@ -1,9 +1,10 @@
 """The embedder: image in, descriptor out. What is evaluated is what flies."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,16 @@ from skyfix.systems.system import System
 from skyfix.views import View
 
 ImageLike = Path | str | Image.Image | np.ndarray
-_Decoded = Tensor | ImageError
 _Change = Callable[[Image.Image], Image.Image]
 
 _AT_ONCE_ON_CPU = 8
 """Images a run of the network: more do not fit the caches of a processor, and take longer each."""
+
+_LOOKED_AT = 4
+"""Images that tell whether mixed precision gives the same descriptors."""
+
+LEAST_COSINE = 0.999
+"""Where descriptors in mixed precision are farther than this from exact ones, it is not used."""
 
 DECODE_MARGIN = 2
 """JPEGs are decoded at no less than this many times the input size, then resized with care."""
@@ -37,7 +43,8 @@ DECODE_MARGIN = 2
 class Embedder:
     """Turns images into descriptors: decodes, resizes, batches and runs the system.
 
-    Decoding and resizing run in threads; with a GPU while the network computes.
+    Decoding and resizing run in threads. On CUDA the network computes in mixed precision if that
+    leaves the first descriptors what they are, see ``LEAST_COSINE``.
 
     Args:
         system: a System, a checkpoint folder, a folder that ``skyfix export`` wrote, or a
@@ -60,7 +67,7 @@ class Embedder:
         self.system.to(self.device).eval()
         self.batch_size = batch_size
         self._identity: str | None = None
-        self._networks: dict[View, System] = {}
+        self._ways: dict[View, _Way] = {}
 
     @property
     def dimensions(self) -> int:
@@ -151,43 +158,54 @@ class Embedder:
         rows: list[np.ndarray] = []
         kept: list[int] = []
         unreadable: list[ImageError] = []
-        pending: list[Tensor] = []
+        running: Tensor | None = None
         known_m = np.full(len(images), np.nan) if altitude_m is None else altitude_m
-        with counting(progress, len(images), "img") as counter:
-            for index, decoded in enumerate(self._decoded(images, view, change)):
-                if isinstance(decoded, ImageError):
-                    unreadable.append(decoded)
-                else:
-                    pending.append(decoded)
-                    kept.append(index)
-                if len(pending) == self.batch_size:
-                    rows.append(self._forward(pending, view, known_m[kept[-len(pending) :]]))
-                    pending = []
-                counter.advance()
-            if pending:
-                rows.append(self._forward(pending, view, known_m[kept[-len(pending) :]]))
+        load = partial(_load_input, preprocess=self.system.preprocess[view], change=change)
+        threads = min(8, os.cpu_count() or 1)
+        with counting(progress, len(images), "img") as counter, ThreadPoolExecutor(threads) as pool:
+            for start in range(0, len(images), self.batch_size):
+                batch = images[start : start + self.batch_size]
+                # Threads that decode beside a network stall its threads on a CPU and the starts of
+                # its kernels on a GPU: they take turns, and a GPU computes while they decode.
+                decoded = dict(enumerate(pool.map(load, batch), start))
+                if running is not None:
+                    rows.append(self._finished(running))
+                inputs = {at: one for at, one in decoded.items() if isinstance(one, Tensor)}
+                unreadable += [one for one in decoded.values() if isinstance(one, ImageError)]
+                kept += inputs
+                running = self._started(list(inputs.values()), view, known_m[list(inputs)])
+                counter.advance(len(batch))
+            if running is not None:
+                rows.append(self._finished(running))
         stacked = np.concatenate(rows) if rows else np.zeros((0, self.dimensions), np.float32)
         return stacked, np.array(kept, dtype=np.int64), unreadable
 
-    def _forward(self, tensors: list[Tensor], view: View, altitude_m: np.ndarray) -> np.ndarray:
-        photos = torch.stack(tensors).to(self.device)
+    def _started(self, inputs: list[Tensor], view: View, altitude_m: np.ndarray) -> Tensor | None:
+        """Descriptors that a GPU is still computing; None without inputs."""
+        if not inputs:
+            return None
+        # Stacked as they lie in memory, channels last.
+        photos = torch.stack([one.permute(1, 2, 0) for one in inputs]).to(self.device)
+        photos = photos.permute(0, 3, 1, 2)
         known_m = torch.from_numpy(altitude_m.astype(np.float32)).to(self.device)
         try:
             with torch.inference_mode():
-                if view not in self._networks:
-                    self._networks[view] = self._network(photos[:1], view, known_m[:1])
-                network = self._networks[view]
+                if view not in self._ways:
+                    self._ways[view] = self._fastest(
+                        photos[:_LOOKED_AT], view, known_m[:_LOOKED_AT]
+                    )
+                way = self._ways[view]
                 at_once = _AT_ONCE_ON_CPU if self.device.type == "cpu" else len(photos)
                 parts = zip(photos.split(at_once), known_m.split(at_once), strict=True)
-                descriptors = torch.cat(
-                    [network.embed_photos(some, view, some_m) for some, some_m in parts]
-                )
+                return torch.cat([way.describe(some, view, some_m) for some, some_m in parts])
         except torch.OutOfMemoryError as error:
             raise SkyfixError(
-                f"The memory of {self.device} does not hold {len(tensors)} images of "
+                f"The memory of {self.device} does not hold {len(inputs)} images of "
                 f"{self.system.name}. Free it from other programs or use --device cpu."
             ) from error
-        result = descriptors.float().cpu().numpy()
+
+    def _finished(self, running: Tensor) -> np.ndarray:
+        result = running.float().cpu().numpy()
         if not np.isfinite(result).all():
             raise SkyfixError(
                 f"{self.system.name} gave descriptors that are not numbers. "
@@ -195,37 +213,32 @@ class Embedder:
             )
         return result
 
-    def _network(self, photos: Tensor, view: View, known_m: Tensor) -> System:
-        """The system as it runs fastest on images such as the given ones."""
+    def _fastest(self, photos: Tensor, view: View, known_m: Tensor) -> "_Way":
+        """How the system runs fastest on images such as the given ones."""
 
-        def describe(system: System) -> Tensor:
-            return system.embed_photos(photos, view, known_m)
+        def first(system: System) -> Tensor:
+            return system.embed_photos(photos[:1], view, known_m[:1])
 
-        known = next(iter(self._networks.values()), self.system)
-        return folded(known, describe) if has_batch_norms(known) else known
+        known = next((way.network for way in self._ways.values()), self.system)
+        network = folded(known, first) if has_batch_norms(known) else known
+        exact, mixed = _Way(network, mixed=False), _Way(network, mixed=True)
+        if self.device.type != "cuda":
+            return exact
+        described = [way.describe(photos, view, known_m) for way in (exact, mixed)]
+        return mixed if (described[0] * described[1]).sum(dim=1).min() > LEAST_COSINE else exact
 
-    def _decoded(
-        self, images: Sequence[ImageLike], view: View, change: _Change | None
-    ) -> Iterator[_Decoded]:
-        """Inputs as uint8 ``(3, h, w)`` in order; with a GPU decoded two batches ahead."""
-        threads = min(8, os.cpu_count() or 1)
-        preprocess = self.system.preprocess[view]
-        queue: deque[Future[_Decoded]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            if self.device.type == "cpu":
-                # Decoding beside the network would stall the network's threads: they take turns.
-                for start in range(0, len(images), self.batch_size):
-                    batch = images[start : start + self.batch_size]
-                    yield from list(
-                        pool.map(lambda image: _load_input(image, preprocess, change), batch)
-                    )
-                return
-            for image in images:
-                queue.append(pool.submit(_load_input, image, preprocess, change))
-                if len(queue) > 2 * self.batch_size:
-                    yield queue.popleft().result()
-            while queue:
-                yield queue.popleft().result()
+
+@dataclass(frozen=True)
+class _Way:
+    """A network and whether it computes in mixed precision."""
+
+    network: System
+    mixed: bool
+
+    def describe(self, photos: Tensor, view: View, known_m: Tensor) -> Tensor:
+        """Descriptors ``(N, D)`` of uint8 images."""
+        with torch.autocast(photos.device.type, torch.float16, enabled=self.mixed):
+            return self.network.embed_photos(photos, view, known_m)
 
 
 def open_system(folder_or_name: Path | str) -> System:
@@ -256,7 +269,9 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _load_input(image: ImageLike, preprocess: Preprocess, change: _Change | None) -> _Decoded:
+def _load_input(
+    image: ImageLike, preprocess: Preprocess, change: _Change | None
+) -> Tensor | ImageError:
     try:
         if isinstance(image, np.ndarray):
             image = _from_array(image)

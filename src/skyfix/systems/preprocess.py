@@ -85,5 +85,5 @@ def normalized(batch: Tensor, preprocess: Preprocess) -> Tensor:
     mean = torch.tensor(preprocess.mean, device=batch.device).view(3, 1, 1) * 255
     std = torch.tensor(preprocess.std, device=batch.device).view(3, 1, 1) * 255
     ordered = batch.flip(1) if preprocess.bgr else batch
-    samples = (ordered.float() - mean).div_(std)
+    samples = ordered.float().sub_(mean).div_(std)
     return samples.contiguous(memory_format=torch.channels_last)

@@ -24,6 +24,8 @@ class Optim:
             proportion to what a step really takes (batch size times ``accumulate``).
         checkpointing: the backbone forgets its inner maps and computes them again on the way back:
             less memory, more time.
+        compile: the objective becomes one program of fused kernels (``torch.compile``): faster
+            steps after a minute or two, so for long runs.
     """
 
     kind: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -36,6 +38,7 @@ class Optim:
     accumulate: int = field(default=1, metadata=AT_LEAST_ONE)
     batch_of_lr: int = 0
     checkpointing: bool = False
+    compile: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Optimizers and memory, as a recipe asks for them."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -31,6 +32,13 @@ def forget_inner_maps(system: System) -> None:
         )
     for module in able:
         module.set_grad_checkpointing(True)
+
+
+def compile_objective(system: System) -> None:
+    """Let torch compile a training step's forward and backward passes when it first runs."""
+    # torch tells what its compiler could do better, of code that is not the user's.
+    warnings.filterwarnings("ignore", module=r"torch\._(dynamo|inductor)")
+    system.compile(dynamic=False)
 
 
 def make_optimizer(system: System) -> torch.optim.Optimizer:

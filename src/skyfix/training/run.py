@@ -23,10 +23,16 @@ from skyfix.systems.system import Batch, System
 from skyfix.training import state as run_state
 from skyfix.training.batches import Shard, StepDataset, StepImages, loading_processes
 from skyfix.training.data import TrainingData
+from skyfix.training.failures import told_failures
 from skyfix.training.log import Log
 from skyfix.training.made import MadePairs
 from skyfix.training.mining import alike_places
-from skyfix.training.optimizer import forget_inner_maps, make_optimizer, rate_scale
+from skyfix.training.optimizer import (
+    compile_objective,
+    forget_inner_maps,
+    make_optimizer,
+    rate_scale,
+)
 from skyfix.training.sampling import nearest_places
 from skyfix.training.selection import Selection
 
@@ -71,6 +77,8 @@ class Run:
             nn.SyncBatchNorm.convert_sync_batchnorm(system)
         if system.recipe.optim.checkpointing:
             forget_inner_maps(system)
+        if system.recipe.optim.compile:
+            compile_objective(system)
         self._system, self._data, self._out = system, data, out
         self._workers = loading_processes(cuda, processes) if workers is None else workers
         self._asked, self._seed = asked, seed
@@ -220,25 +228,15 @@ class Run:
         for _ in range(optim.accumulate):
             images = next(batches)
             self.unreadable.update(dict.fromkeys(images.unreadable))
-            try:
+            with told_failures(self._system, self._accelerator.device):
                 terms = self._model(self._batch(images))
                 self._accelerator.backward(terms["total"] / optim.accumulate)
-            except torch.OutOfMemoryError as error:
-                raise self._too_large() from error
             for name, value in self._averaged(terms).items():
                 sums[name] = sums.get(name, 0.0) + value / optim.accumulate
         if optim.clip_value:
             self._accelerator.clip_grad_value_(self._model.parameters(), optim.clip_value)
         self._optimizer.step()
         return sums
-
-    def _too_large(self) -> SkyfixError:
-        size = self._recipe.sampler.batch_size
-        return SkyfixError(
-            f"The memory of {self._accelerator.device} does not hold a step of batch {size}. Free "
-            f"it from other programs, or give --set sampler.batch_size={max(1, size // 2)} or "
-            "--set optim.checkpointing=true."
-        )
 
     def _averaged(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
         """Loss terms as numbers, the mean over all processes."""
