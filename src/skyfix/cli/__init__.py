@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
 from skyfix import __version__
@@ -14,6 +14,8 @@ app = App(
     help="From a drone photo to the matching satellite tile and a position fix.",
     version=__version__,
     help_format="markdown",
+    # No option to empty a list: leaving it out does that.
+    default_parameter=Parameter(negative_iterable=()),
 )
 _OPTIONAL = {
     "av": "video",

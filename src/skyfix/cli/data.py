@@ -114,4 +114,7 @@ def generate(name: str, out: Path, /, *, places: int = 8, seed: Count = 0) -> No
     reader = reader_class(name)
     folder = make(name, out, places=places, seed=seed)
     choice = f"@{reader.CHOICES[0]}" if reader.CHOICE_OF else ""
-    show(f"Made up {places} training places. Use them as {name}{choice}:{escape(str(folder))}")
+    show(
+        f"Made up {places} places for training, and others for test. "
+        f"Use them as {name}{choice}:{escape(str(folder))}"
+    )

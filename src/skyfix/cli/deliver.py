@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 from rich import print as show
@@ -41,7 +41,7 @@ class Outputs:
         Longitude and latitude that odometry is relative to; the first position if not given.
     """
 
-    out: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
+    out: tuple[Path, ...] = ()
     json: Path | None = None
     geotag: Path | None = None
     mavlink: str | None = None

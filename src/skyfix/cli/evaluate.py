@@ -27,7 +27,7 @@ def evaluate(
     data: str,
     direction: Literal[Direction, "both"] | None = None,
     distractors: Distractors = "keep",
-    protocol: Annotated[tuple[str, ...], Parameter(negative="")] = ("plain",),
+    protocol: tuple[str, ...] = ("plain",),
     json: Annotated[Path | None, Parameter(help="Write the figures to this file.")] = None,
     report: Path | None = None,
     input_px: InputPx | None = None,

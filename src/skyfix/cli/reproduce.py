@@ -16,8 +16,8 @@ def reproduce(
     data: str,
     out: Path,
     seeds: AtLeastOne = 1,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
-    protocol: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    protocol: tuple[str, ...] = (),
     weights: str = "imagenet",
     device: str = "auto",
 ) -> None:

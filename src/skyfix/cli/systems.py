@@ -64,7 +64,7 @@ def import_weights(
     /,
     *,
     out: Path,
-    options: Annotated[tuple[str, ...], Parameter(name="--option", negative="")] = (),
+    options: Annotated[tuple[str, ...], Parameter(name="--option")] = (),
 ) -> None:
     """Turn a checkpoint that a system's authors saved into a checkpoint folder.
 

@@ -14,7 +14,7 @@ def train(
     *,
     data: str,
     out: Path,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     weights: str = "imagenet",
     resume: bool = False,
     device: str = "auto",

@@ -93,6 +93,13 @@ class Embedder:
             )
         return self._identity
 
+    @property
+    def precision(self) -> str:
+        """What it has computed in so far: ``fp32``, ``mixed``, or an exported system's own."""
+        if isinstance(self.system, ExportedSystem):
+            return self.system.artefact.precision
+        return "mixed" if any(way.mixed for way in self._ways.values()) else "fp32"
+
     def save(self, folder: Path | str) -> None:
         """Write the system as a checkpoint folder, an exported one as what it is."""
         if isinstance(self.system, ExportedSystem):

@@ -211,8 +211,10 @@ function drawChosen(fix) {
       const made = mark(front, one.x, one.y, name, () => light(rank, true));
       made.addEventListener("pointerenter", () => light(rank, false));
       made.dataset.rank = rank;
-      element("circle", { class: "tile", r: 9 }, made);
-      element("text", { y: 4 }, made, String(rank + 1));
+      // Beside the place, where the dot of the fix would hide it.
+      element("path", { class: "stem", d: "M0 0V-13" }, made);
+      element("circle", { class: "tile", cy: -22, r: 9 }, made);
+      element("text", { y: -18 }, made, String(rank + 1));
       if (rank === lit) made.classList.add("lit");
     });
   }
@@ -246,8 +248,8 @@ function describe(fix) {
   if (fix.picture) element("img", { class: "photo", src: fix.picture, alt: `Photo ${fix.name}` }, shown);
   const list = element("dl", {}, shown);
   if (fix.located) {
-    row(list, "Ground at the centre", position(fix.lat, fix.lon));
-    if (fix.camera) row(list, "Camera", position(fix.camera_lat, fix.camera_lon));
+    row(list, "Ground at the centre (lat, lon)", position(fix.lat, fix.lon));
+    if (fix.camera) row(list, "Camera (lat, lon)", position(fix.camera_lat, fix.camera_lon));
     row(list, "Accuracy 68 / 95 %", `${metres(fix.accuracy_m)} / ${metres(fix.accuracy_95_m)}`);
   }
   row(list, "Confidence", `${(100 * fix.confidence).toFixed(0)} %`);
@@ -301,7 +303,7 @@ function listFixes(id, wanted) {
     if (fix.located !== wanted) return;
     const button = element("button", { type: "button", "data-fix": index }, element("li", {}, byId(id)));
     element("b", {}, button, fix.name);
-    element("span", {}, button, wanted ? `within ${metres(fix.accuracy_m)}` : `${(100 * fix.confidence).toFixed(0)} %`);
+    element("span", {}, button, wanted ? `68 % within ${metres(fix.accuracy_m)}` : `${(100 * fix.confidence).toFixed(0)} %`);
     if (!wanted) element("span", { class: "reason" }, button, fix.reason);
     button.addEventListener("click", () => choose(index));
   });

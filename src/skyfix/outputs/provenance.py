@@ -51,6 +51,7 @@ def provenance_of(
         "data": data,
         "listing": listing_digest(extraction.dataset, [found.direction for found in measured]),
         "device": _device(embedder.device),
+        "precision": embedder.precision,
         "versions": {
             "skyfix": __version__,
             "torch": metadata.version("torch"),

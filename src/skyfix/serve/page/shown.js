@@ -105,8 +105,8 @@ function drawFacts(fix, panel) {
     return element("dd", {}, list, value);
   };
   if (fix.located) {
-    row("Ground at the centre", position(fix.lat, fix.lon)).id = "ground";
-    if (eye) row("Camera", position(eye[1], eye[0]));
+    row("Ground at the centre (lat, lon)", position(fix.lat, fix.lon)).id = "ground";
+    if (eye) row("Camera (lat, lon)", position(eye[1], eye[0]));
     row("Accuracy 68 / 95 %", `${metres(fix.accuracy_m)} / ${metres(fix.accuracy_95_m)}`);
   }
   row("Confidence", `${(100 * fix.confidence).toFixed(0)} %`);
