@@ -1,5 +1,7 @@
 """How the site is made of the repository's Markdown; `make docs`."""
 
+import re
+
 from sphinx.application import Sphinx
 
 from skyfix import __version__
@@ -25,6 +27,19 @@ def _with_commands(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] += "\n" + commands.generate_docs(output_format="markdown", heading_level=2)
 
 
+def _with_joined_names(
+    app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]
+) -> None:
+    # Of "lon, lat: ..." Sphinx would take the first word for a type.
+    lines[:] = [re.sub(r"^:(ivar|param) (\w+(?:, \w+)+):", _without_spaces, line) for line in lines]
+
+
+def _without_spaces(field: re.Match[str]) -> str:
+    return f":{field[1]} {field[2].replace(' ', '')}:"
+
+
 def setup(app: Sphinx) -> None:
-    """Fill the page of commands."""
+    """Fill the page of commands, and name each of the values that are explained together."""
     app.connect("source-read", _with_commands)
+    # After napoleon, which makes fields of the sections.
+    app.connect("autodoc-process-docstring", _with_joined_names, priority=600)
