@@ -27,9 +27,9 @@ from timing import machine, milliseconds, publish, table
 from skyfix.gallery import Gallery
 from skyfix.gallery.halves import half_precision
 from skyfix.gallery.manifest import Contents, Counts, Manifest
-from skyfix.gallery.place import place_of
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
+from skyfix.gallery.storage import storage_of
 from skyfix.gallery.store import TILES_FOLDER, Progress, TileWriter
 from skyfix.geo.ground import offset
 
@@ -80,9 +80,9 @@ def write_gallery(folder: Path, blocks: Iterable[np.ndarray], tiles: int, identi
     blocks = iter(blocks)
     begun = next(blocks)
     dims, blocks = begun.shape[1], chain([begun], blocks)
-    place = place_of(folder)
+    storage = storage_of(folder)
     start = Progress.start("made-up", 1)
-    writer, (lon, lat), first = TileWriter(place, dims, start, None), positions(tiles), 0
+    writer, (lon, lat), first = TileWriter(storage, dims, start, None), positions(tiles), 0
     for descriptors in blocks:
         rows = np.arange(first, first + len(descriptors))
         constant = dict.fromkeys(("gsd_m", "width_px", "height_px"), 1.0)
@@ -100,7 +100,7 @@ def write_gallery(folder: Path, blocks: Iterable[np.ndarray], tiles: int, identi
     scale = Scale(200.0, STRIDE_M)
     manifest = Manifest(identity, dims, (256, 256), (scale,), 0, (source,))
     contents = Contents(writer.version, (0,), (Counts(tiles, tiles, 0, 0),))
-    replace(manifest, contents=contents).write(place)
+    replace(manifest, contents=contents).write(storage)
 
 
 def asked(gallery: Gallery, number: int) -> tuple[np.ndarray, np.ndarray]:

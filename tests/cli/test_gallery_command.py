@@ -14,7 +14,7 @@ from rasters import texture, write_map
 from skyfix import systems
 from skyfix.cli import main
 from skyfix.gallery import Gallery
-from skyfix.gallery.place import place_of
+from skyfix.gallery.storage import storage_of
 from skyfix.geo.maps import open_map
 
 ZOOM, FIRST = 19, (139_772, 215_520)
@@ -182,7 +182,7 @@ def test_in_a_bucket(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFix
         assert f"{2 * tiles} tiles read" in said("verify", out)
         said("map", out, "--out", tmp_path / "map.png")
         assert (tmp_path / "map.png").exists()
-        with place_of(out).sole_writer():
+        with storage_of(out).sole_writer():
             with pytest.raises(SystemExit, match="2"):
                 said("remove", out, "0.tif")
             assert "Another process is building" in capsys.readouterr().err
@@ -194,5 +194,5 @@ def test_two_at_once(
     tiles: Path, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "g"
-    with place_of(out).sole_writer():
+    with storage_of(out).sole_writer():
         assert f"Another process is building {out}" in complaint(capsys, tiles, out, checkpoint)

@@ -20,7 +20,7 @@ from rasters import texture, write_map
 from skyfix.bucket_path import object_storage
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
-from skyfix.gallery.place import place_of
+from skyfix.gallery.storage import storage_of
 from skyfix.gallery.verify import verify_gallery
 from skyfix.geo.maps import open_map
 from skyfix.localize.calibration import Calibration, read_calibration
@@ -175,25 +175,25 @@ def test_a_second_writer_is_refused(storage: str, gallery: Gallery, map_path: Pa
 
 
 def test_a_lock_of_another_host_stays_until_it_is_deleted(storage: str) -> None:
-    place = place_of(f"{storage}/foreign")
-    with place.sole_writer():
+    kept = storage_of(f"{storage}/foreign")
+    with kept.sole_writer():
         pass
-    lock = lance.dataset(f"{place.uri}/.lock.lance", storage_options=place.storage_options)
+    lock = lance.dataset(f"{kept.uri}/.lock.lance", storage_options=kept.storage_options)
     lock.update({"holder": "'elsewhere:1'"})
     with pytest.raises(SkyfixError, match=r"elsewhere:1.*delete s3://.*/foreign/\.lock\.lance"):
-        place.sole_writer().__enter__()
+        kept.sole_writer().__enter__()
 
 
 @pytest.mark.parametrize("used", [False, True])
 def test_of_many_that_race_one_gets_the_lock(storage: str, used: bool) -> None:
-    place = place_of(f"{storage}/race-{used}")
+    kept = storage_of(f"{storage}/race-{used}")
     if used:
-        with place.sole_writer():
+        with kept.sole_writer():
             pass
     ready, done = threading.Barrier(6, timeout=60), threading.Barrier(6, timeout=60)
 
     def contend(number: int) -> str:
-        lock = place_of(place.uri).sole_writer()
+        lock = storage_of(kept.uri).sole_writer()
         ready.wait()
         try:
             lock.__enter__()
@@ -208,7 +208,7 @@ def test_of_many_that_race_one_gets_the_lock(storage: str, used: bool) -> None:
         said = list(pool.map(contend, range(6)))
     assert said.count("inside") == 1
     assert sum("Another process is building" in one for one in said) == 5
-    with place.sole_writer():
+    with kept.sole_writer():
         pass
 
 

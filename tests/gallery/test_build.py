@@ -18,7 +18,7 @@ from rasters import texture, write_map
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.place import place_of
+from skyfix.gallery.storage import storage_of
 from skyfix.geo.raster import Raster
 from skyfix.geo.tiling import plan_tiles
 
@@ -244,7 +244,7 @@ def test_a_sparse_giant_is_read_in_windows(tmp_path: Path) -> None:
 
 
 def test_the_description_survives_the_disk(gallery: Gallery) -> None:
-    manifest = Manifest.read(place_of(gallery.path))
+    manifest = Manifest.read(storage_of(gallery.path))
     assert manifest.state == "complete" and manifest.input_px == (32, 32)
     assert [f.name for f in dataclasses.fields(manifest.sources[0])][:2] == ["path", "size_bytes"]
 

@@ -1,18 +1,14 @@
-"""What the engine adds to plain steps: selection, accumulation, mining, links, processes."""
+"""What the engine adds to plain steps: selection, accumulation, mining, links."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from plain_runs import PLAIN, RECIPES, run, same_weights
 from safetensors.torch import load_file
 
 from skyfix import systems
@@ -28,42 +24,12 @@ from skyfix.training.log import read_log
 from skyfix.training.loop import train
 from skyfix.training.mining import alike_places
 
-RECIPES = Path(__file__).parents[2] / "recipes"
-# No batch normalization, no dropout: what a batch is cut into does not matter.
-PLAIN: Sections = {
-    "system": {"name": "sues200", "backbone": "test_vit", "input_px": 32, "dropout": 0.0},
-    "optim": {"lr": 0.02},
-    "schedule": {"kind": "constant", "steps": 6},
-    "sampler": {"batch_size": 4},
-    "validation": {"select": "last"},
-}
 PAIRS: Sections = {
     "system": {"name": "sample4geo", "backbone": "test_convnext", "input_px": 32},
     "schedule": {"epochs": 4, "warmup_epochs": 0},
     "sampler": {"batch_size": 2},
     "validation": {"select": "last"},
 }
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"university1652:{generate('university1652', tmp_path_factory.mktemp('u'), places=8)}"
-
-
-def run(
-    spec: str, out: Path, sections: Sections, **changes: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Train and give back the log."""
-    merged = {name: {**values, **changes.get(name, {})} for name, values in sections.items()}
-    merged |= {name: values for name, values in changes.items() if name not in merged}
-    train(make_config(merged, "test"), open_dataset(spec), out, "none", device="cpu", workers=0)
-    return read_log(out / "training")
-
-
-def same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
-    first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
-    for name in first:
-        torch.testing.assert_close(first[name], second[name], rtol=0, atol=tolerance, msg=name)
 
 
 def test_held_out_places_are_not_trained_on(spec: str) -> None:
@@ -154,6 +120,7 @@ def test_compiled_steps_give_the_same_curve(spec: str, tmp_path: Path) -> None:
     same_weights(tmp_path / "plain", tmp_path / "compiled", 1e-5)
 
 
+@pytest.mark.full
 def test_a_missing_compiler_is_told(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,54 +262,3 @@ def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> No
     with pytest.raises(SkyfixError, match=r"holds notes.txt and is no training run"):
         run(spec, tmp_path, PLAIN)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
-def command(spec: str, out: Path, sections: Sections, *more: str) -> list[str]:
-    """``skyfix train`` with the settings of ``sections``."""
-    settings = [f"{section}.{name}={value}" for section, values in sections.items()
-                for name, value in values.items() if name != "name"]  # fmt: skip
-    sets = [part for setting in settings for part in ("--set", setting)]
-    return ["-m", "skyfix", "train", str(RECIPES / "sues200.toml"), "--data", spec, "--out",
-            str(out), "--weights", "none", "--device", "cpu", *more, *sets]  # fmt: skip
-
-
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.mark.full
-def test_two_processes_give_the_curve_of_one(spec: str, tmp_path: Path) -> None:
-    for out, start in (("one", [sys.executable]), ("two", TORCHRUN)):
-        words = [*start, *command(spec, tmp_path / out, PLAIN)]
-        subprocess.run(words, check=True, env=ONE_THREAD)
-    one, two = (read_log(tmp_path / out / "training") for out in ("one", "two"))
-    assert len(one) == len(two) == 6
-    for first, second in zip(one, two, strict=True):
-        assert first["total"] == pytest.approx(second["total"], abs=2e-5)
-    same_weights(tmp_path / "one", tmp_path / "two", 1e-5)
-
-
-@pytest.mark.full
-def test_a_killed_process_is_started_again_and_leaves_the_curve_intact(
-    spec: str, tmp_path: Path
-) -> None:
-    sections: Sections = {**PLAIN, "schedule": {"kind": "constant", "steps": 24}}
-    saving = ("--resume", "--save-every", "4")
-    whole = [*TORCHRUN, *command(spec, tmp_path / "whole", sections, *saving)]
-    subprocess.run(whole, check=True, env=ONE_THREAD)
-    # Without it torch 2.14 hands the addresses of the dead to those who are started again.
-    environment = {**ONE_THREAD, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    cut = [*TORCHRUN, "--max-restarts=1", *command(spec, tmp_path / "cut", sections, *saving)]
-    with subprocess.Popen(cut, env=environment) as agent:
-        log, deadline = tmp_path / "cut" / "training" / "log.jsonl", time.monotonic() + 120
-        while not (log.exists() and len(log.read_text().splitlines()) >= 8):
-            assert agent.poll() is None, "the run ended before a process could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        ranks = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
-        os.kill(int(ranks[-1]), signal.SIGKILL)
-        assert agent.wait(timeout=300) == 0
-    logs = [read_log(tmp_path / out / "training") for out in ("whole", "cut")]
-    assert logs[0] == logs[1]
-    assert len(logs[0]) == 24
-    same_weights(tmp_path / "whole", tmp_path / "cut")

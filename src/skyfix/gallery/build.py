@@ -9,10 +9,10 @@ from skyfix.bucket_path import AnyPath
 from skyfix.errors import SkyfixError
 from skyfix.gallery.filling import Filling, plan_all
 from skyfix.gallery.manifest import MANIFEST_FILE, Contents, Counts, Manifest
-from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.reducing import reduce_gallery, require_dims
 from skyfix.gallery.scales import as_scales
 from skyfix.gallery.sources import Source, check_distinct, describe, list_rasters
+from skyfix.gallery.storage import Storage, storage_of
 from skyfix.gallery.store import tidy
 from skyfix.gallery.system import TileEmbedder, keep_system
 from skyfix.gallery.within import keep_region
@@ -80,7 +80,7 @@ def build_gallery(
             arguments or holds other files, another build is writing to it, it cannot be written,
             or no tile shows anything.
     """
-    started, place = time.monotonic(), place_of(out)
+    started, storage = time.monotonic(), storage_of(out)
     if not 0 <= thumbnail_px <= MAX_THUMBNAIL_PX:
         raise SkyfixError(f"thumbnail_px is {thumbnail_px}. Give 0 to {MAX_THUMBNAIL_PX}.")
     scales = as_scales(tile_m, stride_m)
@@ -96,25 +96,25 @@ def build_gallery(
         None if within is None else within.fingerprint,
         dims,
     )
-    begun = _begun(place, asked)
+    begun = _begun(storage, asked)
     if begun is not None and begun.contents is not None:
         return BuildReport(Counts.total(begun.contents.counts), 0, time.monotonic() - started)
     jobs = plan_all(asked.sources, scales, within)
     require_dims(asked, sum(len(job.plan) for job in jobs))
-    with place.sole_writer():
+    with storage.sole_writer():
         # Another process may have begun, or finished, between the look and the lock.
-        if _begun(place, asked) is None:
-            asked.write(place)
-        keep_system(embedder, place)
+        if _begun(storage, asked) is None:
+            asked.write(storage)
+        keep_system(embedder, storage)
         if within is not None:
-            keep_region(within, place)
+            keep_region(within, storage)
         numbers = tuple(range(len(paths)))
-        filling = Filling(asked, jobs, numbers, embedder, place)
+        filling = Filling(asked, jobs, numbers, embedder, storage)
         counts = filling.run()
-        reduction = reduce_gallery(place, asked)
-        tidy(place)
+        reduction = reduce_gallery(storage, asked)
+        tidy(storage)
         contents = Contents(filling.version, numbers, counts, reduction)
-        replace(asked, contents=contents).write(place)
+        replace(asked, contents=contents).write(storage)
     return BuildReport(Counts.total(counts), filling.embedded, time.monotonic() - started)
 
 
@@ -128,15 +128,15 @@ def describe_all(paths: Sequence[AnyPath], bands: Sequence[int]) -> tuple[Source
     return tuple(described)
 
 
-def _begun(place: Place, asked: Manifest) -> Manifest | None:
+def _begun(storage: Storage, asked: Manifest) -> Manifest | None:
     """The manifest of an earlier run with the same arguments; None where there is nothing yet."""
-    entries = place.entries()
+    entries = storage.entries()
     if MANIFEST_FILE in entries:
-        begun = Manifest.read(place)
-        begun.require_same(asked, place)
+        begun = Manifest.read(storage)
+        begun.require_same(asked, storage)
         return begun
     if any(not name.startswith(".") for name in entries):
         raise SkyfixError(
-            f"{place.uri} holds files that are not a gallery. Choose a new or an empty folder."
+            f"{storage.uri} holds files that are not a gallery. Choose a new or an empty folder."
         )
     return None

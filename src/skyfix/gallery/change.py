@@ -13,9 +13,9 @@ from skyfix.errors import SkyfixError
 from skyfix.gallery.build import BuildReport, describe_all
 from skyfix.gallery.filling import Filling, plan_all
 from skyfix.gallery.manifest import Contents, Counts, Manifest
-from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, list_rasters
+from skyfix.gallery.storage import Storage, storage_of
 from skyfix.gallery.store import compacted, drop, tidy
 from skyfix.gallery.system import TileEmbedder
 from skyfix.gallery.within import kept_region
@@ -52,11 +52,11 @@ def add_sources(
             embedder is not the gallery's; another process writes to the gallery; it is damaged
             or cannot be written.
     """
-    started, place = time.monotonic(), place_of(path)
-    _complete(place)
-    with place.sole_writer():
-        manifest, contents = _complete(place)
-        manifest.require_system(embedder.identity, place)
+    started, storage = time.monotonic(), storage_of(path)
+    _complete(storage)
+    with storage.sole_writer():
+        manifest, contents = _complete(storage)
+        manifest.require_system(embedder.identity, storage)
         known = {source.fingerprint for source in manifest.sources}
         paths = list_rasters(sources)
         described = dict(zip(paths, describe_all(paths, bands), strict=True))
@@ -66,13 +66,13 @@ def add_sources(
         embedded = 0
         if fresh:
             asked = replace(manifest, sources=tuple(fresh.values()), contents=None)
-            region = kept_region(manifest.region, place)
+            region = kept_region(manifest.region, storage)
             jobs = plan_all(asked.sources, manifest.scales, region)
             first = max(contents.numbers) + 1
             numbers = tuple(range(first, first + len(fresh)))
-            reduction = kept_reduction(contents.reduction, place)
+            reduction = kept_reduction(contents.reduction, storage)
             base = contents.version
-            filling = Filling(asked, jobs, numbers, embedder, place, base, reduction)
+            filling = Filling(asked, jobs, numbers, embedder, storage, base, reduction)
             counts = filling.run()
             contents = replace(
                 contents,
@@ -81,8 +81,8 @@ def add_sources(
                 counts=contents.counts + counts,
             )
             every = manifest.sources + tuple(fresh.values())
-            replace(manifest, sources=every, contents=contents).write(place)
-            tidy(place)
+            replace(manifest, sources=every, contents=contents).write(storage)
+            tidy(storage)
             embedded = filling.embedded
     total = Counts.total(contents.counts)
     return AddReport(total, embedded, time.monotonic() - started, already)
@@ -99,18 +99,18 @@ def remove_sources(path: Path | str, names: Sequence[Path | str]) -> tuple[Sourc
         SkyfixError: no such source, two of that name, none would be left, another process
             writes to the gallery, or it is damaged or cannot be written.
     """
-    place = place_of(path)
-    _complete(place)
-    with place.sole_writer():
-        manifest, contents = _complete(place)
-        gone = {_index_of(name, manifest.sources, place) for name in names}
+    storage = storage_of(path)
+    _complete(storage)
+    with storage.sole_writer():
+        manifest, contents = _complete(storage)
+        gone = {_index_of(name, manifest.sources, storage) for name in names}
         left = [index for index in range(len(manifest.sources)) if index not in gone]
         if not left:
             raise SkyfixError(
-                f"{place.uri} would have no tiles left. Delete the gallery's folder instead."
+                f"{storage.uri} would have no tiles left. Delete the gallery's folder instead."
             )
         numbers = [contents.numbers[index] for index in sorted(gone)]
-        version = drop(place, contents.version, numbers) if numbers else contents.version
+        version = drop(storage, contents.version, numbers) if numbers else contents.version
         kept = replace(
             contents,
             version=version,
@@ -118,8 +118,8 @@ def remove_sources(path: Path | str, names: Sequence[Path | str]) -> tuple[Sourc
             counts=tuple(contents.counts[index] for index in left),
         )
         sources = tuple(manifest.sources[index] for index in left)
-        replace(manifest, sources=sources, contents=kept).write(place)
-        tidy(place)
+        replace(manifest, sources=sources, contents=kept).write(storage)
+        tidy(storage)
     return tuple(manifest.sources[index] for index in sorted(gone))
 
 
@@ -138,20 +138,20 @@ def compact_gallery(path: Path | str) -> int:
     Raises:
         SkyfixError: another process writes to the gallery, or it is damaged or cannot be written.
     """
-    place = place_of(path)
-    _complete(place)
-    with place.sole_writer():
-        manifest, contents = _complete(place)
-        before = sum(place.sizes().values())
-        version = compacted(place, contents.version)
-        replace(manifest, contents=replace(contents, version=version)).write(place)
-        tidy(place)
-        return before - sum(place.sizes().values())
+    storage = storage_of(path)
+    _complete(storage)
+    with storage.sole_writer():
+        manifest, contents = _complete(storage)
+        before = sum(storage.sizes().values())
+        version = compacted(storage, contents.version)
+        replace(manifest, contents=replace(contents, version=version)).write(storage)
+        tidy(storage)
+        return before - sum(storage.sizes().values())
 
 
-def _complete(place: Place) -> tuple[Manifest, Contents]:
-    manifest = Manifest.read(place)
-    return manifest, manifest.require_complete(place)
+def _complete(storage: Storage) -> tuple[Manifest, Contents]:
+    manifest = Manifest.read(storage)
+    return manifest, manifest.require_complete(storage)
 
 
 def _refuse_changed(manifest: Manifest, described: Sequence[Source]) -> None:
@@ -165,7 +165,7 @@ def _refuse_changed(manifest: Manifest, described: Sequence[Source]) -> None:
             )
 
 
-def _index_of(name: Path | str, sources: Sequence[Source], place: Place) -> int:
+def _index_of(name: Path | str, sources: Sequence[Source], storage: Storage) -> int:
     """The source that a path or a file name means."""
     exact = [
         index
@@ -179,5 +179,5 @@ def _index_of(name: Path | str, sources: Sequence[Source], place: Place) -> int:
         several = [sources[index].path for index in found] or [one.path for one in sources]
         what = f"{len(found)} sources named" if found else "no source"
         shown = ", ".join(several[:5]) + (" ..." if len(several) > 5 else "")
-        raise SkyfixError(f"{place.uri} has {what} {name}. Give one of: {shown}.")
+        raise SkyfixError(f"{storage.uri} has {what} {name}. Give one of: {shown}.")
     return found[0]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from skyfix.files import atomic_path
-from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
+from skyfix.gallery.storage import Storage
 
 FOLDER = ".search"
 
@@ -29,9 +29,9 @@ class Derived:
         self._folder, self._digest = folder, digest
 
     @classmethod
-    def of(cls, place: Place, reader: TileReader) -> "Derived | None":
+    def of(cls, storage: Storage, reader: TileReader) -> "Derived | None":
         """Those of a gallery as it is now; None where it lies on object storage."""
-        folder = place.derived(FOLDER)
+        folder = storage.derived(FOLDER)
         return None if folder is None else cls(folder, reader.digest)
 
     def open(self, kind: str, shape: tuple[int, ...], number: str) -> np.ndarray | None:

@@ -9,11 +9,11 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery.exact import exact
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.search import Matches, Rows, as_array, nearest, products
+from skyfix.gallery.storage import Storage
 
 if TYPE_CHECKING:
     from skyfix.gallery.mapped import MappedDescriptors
@@ -32,13 +32,13 @@ class Descriptors:
     """Stored descriptors of a complete gallery.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         manifest: its description.
         reader: of its tiles.
     """
 
-    def __init__(self, place: Place, manifest: Manifest, reader: TileReader) -> None:
-        self._place, self._manifest, self._reader = place, manifest, reader
+    def __init__(self, storage: Storage, manifest: Manifest, reader: TileReader) -> None:
+        self._storage, self._manifest, self._reader = storage, manifest, reader
         self._tiles, self._length = reader.rows, manifest.stored_dimensions
 
     @cached_property
@@ -48,7 +48,9 @@ class Descriptors:
         Raises:
             SkyfixError: its file is missing or another one.
         """
-        return kept_reduction(self._manifest.require_complete(self._place).reduction, self._place)
+        return kept_reduction(
+            self._manifest.require_complete(self._storage).reduction, self._storage
+        )
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -75,7 +77,7 @@ class Descriptors:
         queries, length = np.asarray(descriptors, dtype=np.float32), self._manifest.dimensions
         if queries.ndim != 2 or queries.shape[1] != length:
             raise SkyfixError(
-                f"Descriptors have shape {queries.shape}, {self._place.uri} needs (N, {length}). "
+                f"Descriptors have shape {queries.shape}, {self._storage.uri} needs (N, {length}). "
                 "Embed the queries with the gallery's own system."
             )
         if not np.isfinite(queries).all():
@@ -110,7 +112,7 @@ class Descriptors:
         # It needs torch, whose import takes longer than what small galleries are opened for.
         from skyfix.gallery.mapped import mapped
 
-        return mapped(self._place, self._reader, self._length)
+        return mapped(self._storage, self._reader, self._length)
 
     @property
     def _held(self) -> bool:

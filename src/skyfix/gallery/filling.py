@@ -11,10 +11,10 @@ from skyfix.errors import SkyfixError
 from skyfix.gallery.cutting import Piece
 from skyfix.gallery.fragment import Fragment
 from skyfix.gallery.manifest import Counts, Manifest
-from skyfix.gallery.place import Place
 from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
+from skyfix.gallery.storage import Storage
 from skyfix.gallery.store import Progress, TileWriter
 from skyfix.gallery.system import TileEmbedder
 from skyfix.gallery.windows import (
@@ -48,7 +48,7 @@ class Filling:
         jobs: all their tiles.
         numbers: what stored tiles call each raster.
         embedder: makes the descriptors.
-        place: the gallery.
+        storage: the gallery.
         base: version of the dataset to add to; None to begin it.
         reduction: of the gallery that is added to; None to store descriptors whole.
 
@@ -62,7 +62,7 @@ class Filling:
         jobs: Sequence[Job],
         numbers: Sequence[int],
         embedder: TileEmbedder,
-        place: Place,
+        storage: Storage,
         base: int | None = None,
         reduction: Reduction | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class Filling:
         self._cutting = Cutting(tuple(jobs), manifest.sources, *sizes)
         start = Progress.start(_digest(manifest, numbers, base), len(numbers))
         length = manifest.dimensions if reduction is None else reduction.dims
-        self._writer = TileWriter(place, length, start, base)
+        self._writer = TileWriter(storage, length, start, base)
         self._planned = sum(len(job.plan) for job in jobs)
         self._commit_tiles = max(COMMIT_TILES, self._planned // MAX_COMMITS)
         self.embedded = 0
@@ -86,7 +86,7 @@ class Filling:
         """Embed and store what is left to do; counts of each raster.
 
         Raises:
-            SkyfixError: no tile shows anything, or the place cannot be written.
+            SkyfixError: no tile shows anything, or the storage cannot be written.
         """
         progress, pending = self._writer.progress, self._new_fragment()
         with counting("Tiles", self._planned, "tiles", done=progress.done) as counter:

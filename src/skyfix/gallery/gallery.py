@@ -23,12 +23,12 @@ from skyfix.gallery.kept_positions import positions_of
 from skyfix.gallery.layer import Layer
 from skyfix.gallery.manifest import Counts, Manifest
 from skyfix.gallery.nearby import Near, PositionIndex
-from skyfix.gallery.place import Folder, place_of, read_json
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reduction import Reduction
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.search import Matches
 from skyfix.gallery.sources import Source
+from skyfix.gallery.storage import Folder, read_json, storage_of
 from skyfix.gallery.system import DESCRIPTION_FILE, SYSTEM_FOLDER, TileEmbedder
 from skyfix.gallery.tiles import Tiles
 from skyfix.gallery.within import kept_region
@@ -47,13 +47,13 @@ class Gallery:
     """
 
     def __init__(self, path: Path | str, report: BuildReport | None = None) -> None:
-        self._place, self.report = place_of(path), report
-        self.path = Path(path) if isinstance(self._place, Folder) else self._place.uri
-        self._manifest = Manifest.read(self._place)
-        self._contents = contents = self._manifest.require_complete(self._place)
+        self._storage, self.report = storage_of(path), report
+        self.path = Path(path) if isinstance(self._storage, Folder) else self._storage.uri
+        self._manifest = Manifest.read(self._storage)
+        self._contents = contents = self._manifest.require_complete(self._storage)
         self._counts = Counts.total(contents.counts)
-        self._reader = TileReader.of(self._place, self._manifest)
-        self._descriptors = Descriptors(self._place, self._manifest, self._reader)
+        self._reader = TileReader.of(self._storage, self._manifest)
+        self._descriptors = Descriptors(self._storage, self._manifest, self._reader)
 
     @classmethod
     def open(cls, path: Path | str) -> "Gallery":
@@ -149,7 +149,7 @@ class Gallery:
         Raises:
             SkyfixError: the gallery's copy of it is missing or damaged.
         """
-        return kept_region(self._manifest.region, self._place)
+        return kept_region(self._manifest.region, self._storage)
 
     @property
     def dimensions(self) -> int:
@@ -261,7 +261,7 @@ class Gallery:
         Raises:
             SkyfixError: ``identity`` is not the gallery's.
         """
-        self._manifest.require_system(identity, self._place)
+        self._manifest.require_system(identity, self._storage)
 
     def embedder(
         self, device: str = "auto", batch_size: int = 32, system: Path | str | None = None
@@ -281,7 +281,7 @@ class Gallery:
         if system is not None:
             embedder = Embedder(system, device=device, batch_size=batch_size)
         else:
-            with self._place.local_folder(SYSTEM_FOLDER) as folder:
+            with self._storage.local_folder(SYSTEM_FOLDER) as folder:
                 embedder = Embedder(folder, device=device, batch_size=batch_size)
         self.require(embedder.identity)
         return embedder
@@ -316,7 +316,7 @@ class Gallery:
     def info(self) -> GalleryInfo:
         """Facts of the gallery."""
         described = read_json(
-            self._place, f"{SYSTEM_FOLDER}/{DESCRIPTION_FILE}", "checkpoint description"
+            self._storage, f"{SYSTEM_FOLDER}/{DESCRIPTION_FILE}", "checkpoint description"
         )
         return GalleryInfo(
             tiles=len(self),
@@ -327,7 +327,7 @@ class Gallery:
             system=str(described.get("system", "unknown")),
             identity=self.identity,
             bounds=self.tiles.bounds(),
-            size_bytes=sum(self._place.sizes().values()),
+            size_bytes=sum(self._storage.sizes().values()),
             counts=self._counts,
             sources=self.sources,
             source_counts=self._contents.counts,
@@ -344,4 +344,4 @@ class Gallery:
 
     @cached_property
     def _positions(self) -> PositionIndex:
-        return positions_of(self._place, self._reader)
+        return positions_of(self._storage, self._reader)

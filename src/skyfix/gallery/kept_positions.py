@@ -3,8 +3,8 @@
 from skyfix.errors import SkyfixError
 from skyfix.gallery.derived import Derived
 from skyfix.gallery.nearby import CELLS_A_DEGREE, PositionIndex
-from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
+from skyfix.gallery.storage import Storage
 
 KEPT_TILES = 65_536
 """Positions of fewer tiles are sorted faster than they are worth a file."""
@@ -12,9 +12,9 @@ KEPT_TILES = 65_536
 _NUMBERS = {"order": "<i4", "cells": "<i4", "lon": "<f8", "lat": "<f8", "directions": "<f4"}
 
 
-def positions_of(place: Place, reader: TileReader) -> PositionIndex:
+def positions_of(storage: Storage, reader: TileReader) -> PositionIndex:
     """The index of all tiles; of many it is mapped, written first where it is not there yet."""
-    derived = Derived.of(place, reader) if reader.rows >= KEPT_TILES else None
+    derived = Derived.of(storage, reader) if reader.rows >= KEPT_TILES else None
     if derived is None:
         return _made(reader)
     kept = _opened(derived, reader.rows)

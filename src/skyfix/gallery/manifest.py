@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.place import Place, read_json, write_json
 from skyfix.gallery.scales import Scale
 from skyfix.gallery.sources import Source
+from skyfix.gallery.storage import Storage, read_json, write_json
 
 MANIFEST_FILE = "gallery.json"
 FORMAT = 2
@@ -91,37 +91,37 @@ class Manifest:
         """Length of a stored descriptor."""
         return self.dimensions if self.reduced_to is None else self.reduced_to
 
-    def write(self, place: Place) -> None:
+    def write(self, storage: Storage) -> None:
         """Write gallery.json in one step."""
-        write_json(place, MANIFEST_FILE, {"format": FORMAT, "state": self.state, **asdict(self)})
+        write_json(storage, MANIFEST_FILE, {"format": FORMAT, "state": self.state, **asdict(self)})
 
     @classmethod
-    def read(cls, place: Place) -> "Manifest":
+    def read(cls, storage: Storage) -> "Manifest":
         """Read gallery.json.
 
         Raises:
             SkyfixError: not a gallery, another format, or damaged.
         """
-        if MANIFEST_FILE not in place.entries():
+        if MANIFEST_FILE not in storage.entries():
             raise SkyfixError(
-                f"Not a gallery: {place.uri} has no {MANIFEST_FILE}. Build one with "
+                f"Not a gallery: {storage.uri} has no {MANIFEST_FILE}. Build one with "
                 "`skyfix gallery build`."
             )
-        content = read_json(place, MANIFEST_FILE, "gallery description")
+        content = read_json(storage, MANIFEST_FILE, "gallery description")
         try:
             if content["format"] != FORMAT:
                 raise SkyfixError(
-                    f"{place.uri} has gallery format {content['format']}, this skyfix reads "
+                    f"{storage.uri} has gallery format {content['format']}, this skyfix reads "
                     f"{FORMAT}. Build it anew."
                 )
             return cls._from_json(content)
         except (KeyError, TypeError, ValueError) as error:
             raise SkyfixError(
-                f"Damaged gallery description {place.uri}/{MANIFEST_FILE}: {error!r}. "
+                f"Damaged gallery description {storage.uri}/{MANIFEST_FILE}: {error!r}. "
                 "Build the gallery anew."
             ) from error
 
-    def require_complete(self, place: Place) -> Contents:
+    def require_complete(self, storage: Storage) -> Contents:
         """What the gallery holds.
 
         Raises:
@@ -129,12 +129,12 @@ class Manifest:
         """
         if self.contents is None:
             raise SkyfixError(
-                f"The gallery {place.uri} is incomplete: its build was interrupted or still runs. "
-                "Run the same build command again to finish it."
+                f"The gallery {storage.uri} is incomplete: its build was interrupted or still "
+                "runs. Run the same build command again to finish it."
             )
         return self.contents
 
-    def require_system(self, identity: str, place: Place) -> None:
+    def require_system(self, identity: str, storage: Storage) -> None:
         """Refuse descriptors of another system.
 
         Raises:
@@ -142,11 +142,11 @@ class Manifest:
         """
         if identity != self.identity:
             raise SkyfixError(
-                f"The gallery {place.uri} was made by system {self.identity}, not by {identity}: "
+                f"The gallery {storage.uri} was made by system {self.identity}, not by {identity}: "
                 "their descriptors do not compare. Use the gallery's own system, or build anew."
             )
 
-    def require_same(self, asked: "Manifest", place: Place) -> None:
+    def require_same(self, asked: "Manifest", storage: Storage) -> None:
         """Refuse to go on with a build that was begun differently.
 
         Raises:
@@ -154,25 +154,25 @@ class Manifest:
         """
         if self.identity != asked.identity:
             raise SkyfixError(
-                f"{place.uri} was begun with system {self.identity}, asked is {asked.identity}. "
+                f"{storage.uri} was begun with system {self.identity}, asked is {asked.identity}. "
                 "Use the same system, or another folder."
             )
         wanted = asked._parameters()
         for name, begun in self._parameters().items():
             if begun != wanted[name]:
                 raise SkyfixError(
-                    f"{place.uri} was begun with {name} {begun}, asked is {wanted[name]}. "
+                    f"{storage.uri} was begun with {name} {begun}, asked is {wanted[name]}. "
                     "Give the same value, or another folder."
                 )
         if self.region != asked.region:
             raise SkyfixError(
-                f"{place.uri} was begun with another region of interest, or one of the two has "
+                f"{storage.uri} was begun with another region of interest, or one of the two has "
                 "none. Give the same region, or another folder."
             )
         begun_with = [source.fingerprint for source in self.sources]
         if begun_with != [source.fingerprint for source in asked.sources]:
             raise SkyfixError(
-                f"{place.uri} was begun from other rasters "
+                f"{storage.uri} was begun from other rasters "
                 f"({_names(self.sources)}, asked {_names(asked.sources)}) or their content or "
                 "order changed. Give the same ones, or another folder."
             )
@@ -180,7 +180,7 @@ class Manifest:
             # Galleries of earlier versions do not say their bands.
             if begun_source.bands not in ((), source.bands):
                 raise SkyfixError(
-                    f"{place.uri} was begun with bands {_listed(begun_source.bands)} of "
+                    f"{storage.uri} was begun with bands {_listed(begun_source.bands)} of "
                     f"{Path(source.path).name}, asked are {_listed(source.bands)}. "
                     "Give the same ones, or another folder."
                 )

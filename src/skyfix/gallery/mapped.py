@@ -13,9 +13,9 @@ from torch import Tensor
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.derived import Derived
-from skyfix.gallery.place import Place
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.search import Rows, as_array
+from skyfix.gallery.storage import Storage
 from skyfix.progress import counting
 
 _PIECE_NUMBERS = 2**20
@@ -83,19 +83,19 @@ class MappedDescriptors:
             out.mul_(self._factors[index])
 
 
-def mapped(place: Place, reader: TileReader, dimensions: int) -> MappedDescriptors | None:
+def mapped(storage: Storage, reader: TileReader, dimensions: int) -> MappedDescriptors | None:
     """The mapped descriptors of a gallery, written first where they are not there yet.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         reader: of its tiles.
         dimensions: length d of a stored descriptor.
 
     Returns:
-        None where the place cannot keep them: on object storage, in a folder that cannot be
+        None where the storage cannot keep them: on object storage, in a folder that cannot be
         written to, on a full disk.
     """
-    derived = Derived.of(place, reader)
+    derived = Derived.of(storage, reader)
     if derived is None:
         return None
     shape = reader.rows, dimensions

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from skyfix.gallery.halves import stored_matrix, unit_matrix
 from skyfix.gallery.manifest import Counts, Manifest
-from skyfix.gallery.place import Place
+from skyfix.gallery.storage import Storage
 from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading, schema
 
 
@@ -16,7 +16,7 @@ class TileReader:
     """Reads tiles, columns and descriptors of a complete gallery.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         version: of its dataset.
         rows: how many tiles it must have.
         dimensions: length of a stored descriptor.
@@ -28,55 +28,55 @@ class TileReader:
         SkyfixError: tiles are missing or damaged.
     """
 
-    def __init__(self, place: Place, version: int, rows: int, dimensions: int) -> None:
-        self._place, self.rows = place, rows
-        with reading(place):
-            self._dataset = open_dataset(place, version)
+    def __init__(self, storage: Storage, version: int, rows: int, dimensions: int) -> None:
+        self._storage, self.rows = storage, rows
+        with reading(storage):
+            self._dataset = open_dataset(storage, version)
             found = self._dataset.count_rows()
             if found != rows or not self._dataset.schema.equals(schema(dimensions)):
                 raise ValueError(f"{found} tiles instead of {rows}, or other columns")
             self._check_files()
 
     @classmethod
-    def of(cls, place: Place, manifest: Manifest) -> "TileReader":
+    def of(cls, storage: Storage, manifest: Manifest) -> "TileReader":
         """The reader of a gallery as its description says it is.
 
         Raises:
             SkyfixError: the gallery is incomplete or damaged.
         """
-        contents = manifest.require_complete(place)
+        contents = manifest.require_complete(storage)
         kept = Counts.total(contents.counts).kept
-        return cls(place, contents.version, kept, manifest.stored_dimensions)
+        return cls(storage, contents.version, kept, manifest.stored_dimensions)
 
     def columns(self, names: list[str]) -> pa.Table:
         """Whole columns."""
-        with reading(self._place):
+        with reading(self._storage):
             return self._dataset.to_table(columns=names)
 
     def take(self, rows: np.ndarray, names: list[str]) -> pa.Table:
         """Some rows, in the order given."""
-        with reading(self._place):
+        with reading(self._storage):
             return self._dataset.take(rows, columns=names)
 
     def descriptors(self, rows: np.ndarray) -> np.ndarray:
         """Descriptors of some rows, (n, D) float32."""
-        with reading(self._place):
+        with reading(self._storage):
             return unit_matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
 
     def stored(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Those of some rows as they are stored, see ``stored_matrix``."""
-        with reading(self._place):
+        with reading(self._storage):
             return stored_matrix(self._dataset.take(rows, columns=["descriptor"])["descriptor"])
 
     def descriptor_blocks(self, block_rows: int) -> Iterator[np.ndarray]:
         """All descriptors in order, in blocks of at most ``block_rows`` rows, float32."""
-        with reading(self._place):
+        with reading(self._storage):
             for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
                 yield unit_matrix(batch["descriptor"])
 
     def stored_blocks(self, block_rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The same as they are stored, see ``stored_matrix``."""
-        with reading(self._place):
+        with reading(self._storage):
             for batch in self._dataset.to_batches(columns=["descriptor"], batch_size=block_rows):
                 yield stored_matrix(batch["descriptor"])
 
@@ -89,7 +89,7 @@ class TileReader:
         return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
 
     def _check_files(self) -> None:
-        sizes = self._place.sizes(f"{TILES_FOLDER}/data")
+        sizes = self._storage.sizes(f"{TILES_FOLDER}/data")
         for fragment in self._dataset.get_fragments():
             for file in fragment.metadata.files:
                 if file.path not in sizes:

@@ -11,8 +11,8 @@ import numpy as np
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.manifest import Manifest
-from skyfix.gallery.place import Place
 from skyfix.gallery.reduction import Reduction
+from skyfix.gallery.storage import Storage
 from skyfix.gallery.store import descriptors_at, rewrite_descriptors, stored_length
 
 REDUCTION_FILE = "reduction.safetensors"
@@ -53,50 +53,50 @@ def require_dims(manifest: Manifest, planned: int) -> None:
         )
 
 
-def reduce_gallery(place: Place, manifest: Manifest) -> str | None:
+def reduce_gallery(storage: Storage, manifest: Manifest) -> str | None:
     """Reduce all stored descriptors, unless that is done or not asked for.
 
     Returns:
         Digest of the reduction, for ``kept_reduction``; None where descriptors stay whole.
 
     Raises:
-        SkyfixError: too few tiles, or the place cannot be written.
+        SkyfixError: too few tiles, or the storage cannot be written.
     """
     dims = manifest.reduced_to
     if dims is None:
         return None
-    length, tiles = stored_length(place)
+    length, tiles = stored_length(storage)
     if length == dims:
-        return _digest(place.read(REDUCTION_FILE))
+        return _digest(storage.read(REDUCTION_FILE))
     require_dims(manifest, tiles)
     order = np.random.default_rng(_SEED).permutation(tiles)
     held = _held_out(tiles)
     most = min(FITTED_TILES, FITTED_BYTES // (4 * length))
-    fitted = descriptors_at(place, np.sort(order[held:][:most]))
+    fitted = descriptors_at(storage, np.sort(order[held:][:most]))
     reduction = Reduction.fit(fitted, dims)
-    kept = reduction.measure(fitted, descriptors_at(place, np.sort(order[:held])))
+    kept = reduction.measure(fitted, descriptors_at(storage, np.sort(order[:held])))
     content = replace(reduction, kept=kept).to_bytes()
-    place.write(REDUCTION_FILE, content)
-    rewrite_descriptors(place, reduction.apply, dims)
+    storage.write(REDUCTION_FILE, content)
+    rewrite_descriptors(storage, reduction.apply, dims)
     return _digest(content)
 
 
-def kept_reduction(digest: str | None, place: Place) -> Reduction | None:
+def kept_reduction(digest: str | None, storage: Storage) -> Reduction | None:
     """The reduction of a gallery.
 
     Args:
         digest: of its file; None for a gallery with whole descriptors.
-        place: the gallery.
+        storage: the gallery.
 
     Raises:
         SkyfixError: the file is missing, or not the one that the tiles were reduced with.
     """
     if digest is None:
         return None
-    content = place.read(REDUCTION_FILE)
+    content = storage.read(REDUCTION_FILE)
     if _digest(content) != digest:
         raise SkyfixError(
-            f"{place.uri}/{REDUCTION_FILE} is not what the tiles were reduced with. Put the "
+            f"{storage.uri}/{REDUCTION_FILE} is not what the tiles were reduced with. Put the "
             "gallery's file back in its place, or build the gallery anew."
         )
     return Reduction.from_bytes(content)

@@ -11,9 +11,9 @@ from skyfix.gallery.exact import exact
 from skyfix.gallery.manifest import Manifest
 from skyfix.gallery.mapped import MappedDescriptors
 from skyfix.gallery.nearby import Near, PositionIndex
-from skyfix.gallery.place import place_of
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.search import Matches, nearest
+from skyfix.gallery.storage import storage_of
 
 _READ_ROWS = 8192
 
@@ -28,7 +28,7 @@ class Shard:
     """Some tiles of a gallery; an actor of ``ShardedSearch``.
 
     Args:
-        uri: the gallery, as ``place_of`` takes it.
+        uri: the gallery, as ``storage_of`` takes it.
         digest: of its content, see ``TileReader.digest``.
         rows: (n,) of the tiles, in increasing order.
     """
@@ -70,9 +70,9 @@ class Shard:
 
     @cached_property
     def _held(self) -> _Held:
-        place = place_of(self._uri)
-        manifest = Manifest.read(place)
-        reader = TileReader.of(place, manifest)
+        storage = storage_of(self._uri)
+        manifest = Manifest.read(storage)
+        reader = TileReader.of(storage, manifest)
         if reader.digest != self._digest:
             raise SkyfixError(
                 f"{self._uri} is another gallery on a machine of the cluster, or it changed. Keep "

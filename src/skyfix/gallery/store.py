@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from skyfix.errors import SkyfixError
 from skyfix.gallery.halves import half_precision, unit_matrix
-from skyfix.gallery.place import Place
+from skyfix.gallery.storage import Storage
 from skyfix.progress import counting
 
 TILES_FOLDER = "tiles.lance"
@@ -86,7 +86,7 @@ class TileWriter:
     Opening it drops what a run left behind that was never finished, unless it is the same run.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         dimensions: length of a stored descriptor.
         start: the run, nothing done.
         base: the dataset's version that the run starts from; None to begin the dataset.
@@ -95,11 +95,13 @@ class TileWriter:
         SkyfixError: what an earlier run left is damaged.
     """
 
-    def __init__(self, place: Place, dimensions: int, start: Progress, base: int | None) -> None:
-        self._place, self._schema = place, schema(dimensions)
+    def __init__(
+        self, storage: Storage, dimensions: int, start: Progress, base: int | None
+    ) -> None:
+        self._storage, self._schema = storage, schema(dimensions)
         self.progress, self.rows = start, 0
         # A build killed in its first commit leaves data without a manifest: nothing to keep.
-        versions = place.sizes(f"{TILES_FOLDER}/_versions")
+        versions = storage.sizes(f"{TILES_FOLDER}/_versions")
         self._exists = any(name.endswith(".manifest") for name in versions)
         if self._exists:
             self._resume(base)
@@ -107,8 +109,8 @@ class TileWriter:
     @property
     def version(self) -> int:
         """Of the dataset, with all that was appended."""
-        with reading(self._place):
-            return int(open_dataset(self._place).version)
+        with reading(self._storage):
+            return int(open_dataset(self._storage).version)
 
     def append(self, columns: dict[str, pa.Array], progress: Progress) -> None:
         """Store a fragment and the progress that it brings, both or neither.
@@ -117,34 +119,34 @@ class TileWriter:
             SkyfixError: the disk is full or the folder cannot be written.
         """
         table = pa.table(columns, schema=self._schema)
-        with _writing(self._place):
+        with _writing(self._storage):
             lance.write_dataset(
                 table,
-                f"{self._place.uri}/{TILES_FOLDER}",
+                f"{self._storage.uri}/{TILES_FOLDER}",
                 mode="append" if self._exists else "create",
                 max_rows_per_file=len(table),
                 transaction_properties={_PROPERTY: json.dumps(asdict(progress))},
-                storage_options=self._place.storage_options,
+                storage_options=self._storage.storage_options,
             )
         self._exists, self.progress = True, progress
         self.rows += len(table)
 
     def kept(self, number: int) -> int:
         """How many tiles of a source there are."""
-        with reading(self._place):
-            return int(open_dataset(self._place).count_rows(f"source = {number}"))
+        with reading(self._storage):
+            return int(open_dataset(self._storage).count_rows(f"source = {number}"))
 
     def _resume(self, base: int | None) -> None:
-        with reading(self._place):
-            dataset = open_dataset(self._place)
+        with reading(self._storage):
+            dataset = open_dataset(self._storage)
             left = _left_by(dataset)
             if base is None and (left is None or left.run != self.progress.run):
                 raise ValueError("it does not say how far its build came")
         if left is not None and left.run == self.progress.run:
             self.progress = left
         elif base is not None:
-            back_to(self._place, base)
-            dataset = open_dataset(self._place)
+            back_to(self._storage, base)
+            dataset = open_dataset(self._storage)
         self.rows = dataset.count_rows()
 
 
@@ -163,70 +165,70 @@ def _left_by(dataset: lance.LanceDataset) -> Progress | None:
     return Progress(left["run"], left["done"], tuple(left["nodata"]), tuple(left["featureless"]))
 
 
-def back_to(place: Place, version: int) -> None:
+def back_to(storage: Storage, version: int) -> None:
     """Drop what came after a version of the dataset: the remains of a change that was killed."""
-    with _writing(place):
-        if open_dataset(place).version != version:
-            open_dataset(place, version).restore()
+    with _writing(storage):
+        if open_dataset(storage).version != version:
+            open_dataset(storage, version).restore()
 
 
-def drop(place: Place, base: int, numbers: list[int]) -> int:
+def drop(storage: Storage, base: int, numbers: list[int]) -> int:
     """Leave out all tiles of some sources, in one commit; the dataset's new version.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         base: the version to start from.
         numbers: of the sources.
     """
-    back_to(place, base)
-    with _writing(place):
-        open_dataset(place).delete(f"source IN ({', '.join(map(str, numbers))})")
-        return int(open_dataset(place).version)
+    back_to(storage, base)
+    with _writing(storage):
+        open_dataset(storage).delete(f"source IN ({', '.join(map(str, numbers))})")
+        return int(open_dataset(storage).version)
 
 
-def compacted(place: Place, base: int) -> int:
+def compacted(storage: Storage, base: int) -> int:
     """Write the tiles into few files again, in their order; the dataset's new version.
 
     Removed tiles, which ``drop`` only marks, go for good.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         base: the version to start from.
     """
-    back_to(place, base)
-    with _writing(place):
-        dataset = open_dataset(place)
+    back_to(storage, base)
+    with _writing(storage):
+        dataset = open_dataset(storage)
         dataset.optimize.compact_files(
             target_rows_per_fragment=_ROWS_PER_FILE, materialize_deletions_threshold=0.0
         )
-        return int(open_dataset(place).version)
+        return int(open_dataset(storage).version)
 
 
-def stored_length(place: Place) -> tuple[int, int]:
+def stored_length(storage: Storage) -> tuple[int, int]:
     """Length of the stored descriptors, and how many there are."""
-    with reading(place):
-        dataset = open_dataset(place)
+    with reading(storage):
+        dataset = open_dataset(storage)
         return dataset.schema.field("descriptor").type.list_size, dataset.count_rows()
 
 
-def descriptors_at(place: Place, rows: np.ndarray) -> np.ndarray:
+def descriptors_at(storage: Storage, rows: np.ndarray) -> np.ndarray:
     """Descriptors of some rows of the newest version, (n, D) float32."""
-    with reading(place):
-        return unit_matrix(open_dataset(place).take(rows, columns=["descriptor"])["descriptor"])
+    with reading(storage):
+        return unit_matrix(open_dataset(storage).take(rows, columns=["descriptor"])["descriptor"])
 
 
 def rewrite_descriptors(
-    place: Place, convert: Callable[[np.ndarray], np.ndarray], dimensions: int
+    storage: Storage, convert: Callable[[np.ndarray], np.ndarray], dimensions: int
 ) -> None:
     """Replace all descriptors in one commit, which keeps the progress of the run.
 
     Args:
-        place: the gallery.
+        storage: the gallery.
         convert: from (n, D) to (n, dimensions) float32, of unit length.
         dimensions: their new length.
     """
-    with _writing(place):
-        dataset = open_dataset(place)
+    with _writing(storage):
+        dataset = open_dataset(storage)
         narrow = schema(dimensions)
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -240,29 +242,29 @@ def rewrite_descriptors(
 
         lance.write_dataset(
             pa.RecordBatchReader.from_batches(narrow, batches()),
-            f"{place.uri}/{TILES_FOLDER}",
+            f"{storage.uri}/{TILES_FOLDER}",
             mode="overwrite",
             max_rows_per_file=_ROWS_PER_FILE,
             transaction_properties=_properties(dataset),
-            storage_options=place.storage_options,
+            storage_options=storage.storage_options,
         )
 
 
-def tidy(place: Place) -> None:
+def tidy(storage: Storage) -> None:
     """Delete old versions and files of killed commits."""
-    with _writing(place):
-        open_dataset(place).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
+    with _writing(storage):
+        open_dataset(storage).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
 
 
-def open_dataset(place: Place, version: int | None = None) -> lance.LanceDataset:
+def open_dataset(storage: Storage, version: int | None = None) -> lance.LanceDataset:
     """The Lance dataset of a gallery, its newest version by default."""
     return lance.dataset(
-        f"{place.uri}/{TILES_FOLDER}", version=version, storage_options=place.storage_options
+        f"{storage.uri}/{TILES_FOLDER}", version=version, storage_options=storage.storage_options
     )
 
 
 @contextlib.contextmanager
-def reading(place: Place) -> Iterator[None]:
+def reading(storage: Storage) -> Iterator[None]:
     """Turn whatever Lance raises on damaged files into one clear line."""
     try:
         yield
@@ -270,18 +272,18 @@ def reading(place: Place) -> Iterator[None]:
         raise
     except Exception as error:
         raise SkyfixError(
-            f"Damaged gallery {place.uri}: {_first_line(error)}. Delete the folder and build it "
+            f"Damaged gallery {storage.uri}: {_first_line(error)}. Delete the folder and build it "
             "anew."
         ) from error
 
 
 @contextlib.contextmanager
-def _writing(place: Place) -> Iterator[None]:
+def _writing(storage: Storage) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         raise SkyfixError(
-            f"Cannot write the gallery {place.uri}: {_first_line(error)}. Free space or fix the "
+            f"Cannot write the gallery {storage.uri}: {_first_line(error)}. Free space or fix the "
             "folder, then run the same command again: finished tiles are kept."
         ) from error
 

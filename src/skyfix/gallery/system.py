@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.place import Place
+from skyfix.gallery.storage import Storage
 from skyfix.views import View
 
 SYSTEM_FOLDER = "system"
@@ -36,20 +36,20 @@ class TileEmbedder(Protocol):
         """Write a checkpoint folder."""
 
 
-def keep_system(embedder: TileEmbedder, place: Place) -> None:
+def keep_system(embedder: TileEmbedder, storage: Storage) -> None:
     """Save the checkpoint in a gallery, unless it is there.
 
     Raises:
         SkyfixError: it cannot be written.
     """
     try:
-        if DESCRIPTION_FILE not in place.sizes(SYSTEM_FOLDER):
-            place.put_folder(SYSTEM_FOLDER, embedder.save, DESCRIPTION_FILE)
+        if DESCRIPTION_FILE not in storage.sizes(SYSTEM_FOLDER):
+            storage.put_folder(SYSTEM_FOLDER, embedder.save, DESCRIPTION_FILE)
     except SkyfixError:
         raise
     except Exception as error:
         # safetensors reports a full disk by an exception of its own.
         raise SkyfixError(
-            f"Cannot write {place.uri}/{SYSTEM_FOLDER}: {error}. Free space, then run the same "
+            f"Cannot write {storage.uri}/{SYSTEM_FOLDER}: {error}. Free space, then run the same "
             "command again."
         ) from error

@@ -14,10 +14,10 @@ from skyfix.bucket_path import any_path
 from skyfix.errors import SkyfixError
 from skyfix.gallery.halves import LENGTH_TOLERANCE
 from skyfix.gallery.manifest import Contents, Manifest
-from skyfix.gallery.place import Place, place_of
 from skyfix.gallery.reader import TileReader
 from skyfix.gallery.reducing import kept_reduction
 from skyfix.gallery.sources import Source, fingerprint, size_bytes
+from skyfix.gallery.storage import Storage, storage_of
 from skyfix.gallery.store import TILES_FOLDER, open_dataset, reading
 from skyfix.gallery.tiles import Tiles
 from skyfix.gallery.within import kept_region
@@ -52,26 +52,28 @@ def verify_gallery(path: Path | str) -> Findings:
     Raises:
         SkyfixError: there is no gallery, or its build is not through.
     """
-    place, findings = place_of(path), Findings()
-    manifest = Manifest.read(place)
-    contents = manifest.require_complete(place)
+    storage, findings = storage_of(path), Findings()
+    manifest = Manifest.read(storage)
+    contents = manifest.require_complete(storage)
     try:
-        kept_region(manifest.region, place)
+        kept_region(manifest.region, storage)
         tiles = sum(one.kept for one in contents.counts)
-        kept_reduction(contents.reduction, place)
-        TileReader(place, contents.version, tiles, manifest.stored_dimensions)
-        _check_tiles(place, manifest, contents, findings)
+        kept_reduction(contents.reduction, storage)
+        TileReader(storage, contents.version, tiles, manifest.stored_dimensions)
+        _check_tiles(storage, manifest, contents, findings)
     except SkyfixError as error:
         findings.damage.append(str(error))
     else:
-        findings.warnings += _left_over(place, contents)
+        findings.warnings += _left_over(storage, contents)
     findings.warnings += [text for source in manifest.sources if (text := _moved(source))]
     return findings
 
 
-def _check_tiles(place: Place, manifest: Manifest, contents: Contents, findings: Findings) -> None:
-    with reading(place):
-        dataset = open_dataset(place, contents.version)
+def _check_tiles(
+    storage: Storage, manifest: Manifest, contents: Contents, findings: Findings
+) -> None:
+    with reading(storage):
+        dataset = open_dataset(storage, contents.version)
         fragments = dataset.get_fragments()
     counted: dict[int, int] = dict.fromkeys(contents.numbers, 0)
     ids: set[str] = set()
@@ -79,7 +81,7 @@ def _check_tiles(place: Place, manifest: Manifest, contents: Contents, findings:
         for fragment in fragments:
             names = ", ".join(file.path for file in fragment.metadata.files)
             try:
-                for batch in _batches(place, fragment):
+                for batch in _batches(storage, fragment):
                     for problem in _problems(batch, manifest, contents):
                         findings.damage.append(f"{names}: {problem}")
                     ids |= set(batch["id"].to_pylist())
@@ -100,8 +102,8 @@ def _check_tiles(place: Place, manifest: Manifest, contents: Contents, findings:
         findings.damage.append(f"{findings.tiles - len(ids)} tiles have the id of another")
 
 
-def _batches(place: Place, fragment: lance.LanceFragment) -> Iterator[pa.RecordBatch]:
-    with reading(place):
+def _batches(storage: Storage, fragment: lance.LanceFragment) -> Iterator[pa.RecordBatch]:
+    with reading(storage):
         yield from fragment.to_batches(batch_size=_BATCH)
 
 
@@ -140,15 +142,15 @@ def _is_picture(content: bytes, side_px: int) -> bool:
         return False
 
 
-def _left_over(place: Place, contents: Contents) -> list[str]:
+def _left_over(storage: Storage, contents: Contents) -> list[str]:
     """Files that no tile needs: remains of a change that was killed."""
-    with reading(place):
+    with reading(storage):
         used = {
             file.path
-            for fragment in open_dataset(place, contents.version).get_fragments()
+            for fragment in open_dataset(storage, contents.version).get_fragments()
             for file in fragment.metadata.files
         }
-    sizes = place.sizes(f"{TILES_FOLDER}/data")
+    sizes = storage.sizes(f"{TILES_FOLDER}/data")
     left = [size for name, size in sizes.items() if name not in used]
     if not left:
         return []

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skyfix.errors import SkyfixError
-from skyfix.gallery.place import place_of, read_json, write_json
+from skyfix.gallery.storage import read_json, storage_of, write_json
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 1
@@ -137,7 +137,7 @@ class Calibration:
 
     def write(self, gallery: Path | str) -> None:
         """Write calibration.json into a gallery's folder, in one step."""
-        write_json(place_of(gallery), CALIBRATION_FILE, {"format": FORMAT, **asdict(self)})
+        write_json(storage_of(gallery), CALIBRATION_FILE, {"format": FORMAT, **asdict(self)})
 
 
 def read_calibration(gallery: Path | str, identity: str) -> Calibration:
@@ -146,11 +146,11 @@ def read_calibration(gallery: Path | str, identity: str) -> Calibration:
     Raises:
         SkyfixError: damaged, or fitted with another system.
     """
-    place = place_of(gallery)
-    if CALIBRATION_FILE not in place.entries():
+    storage = storage_of(gallery)
+    if CALIBRATION_FILE not in storage.entries():
         return Calibration()
-    path = f"{place.uri}/{CALIBRATION_FILE}"
-    content = read_json(place, CALIBRATION_FILE, "calibration")
+    path = f"{storage.uri}/{CALIBRATION_FILE}"
+    content = read_json(storage, CALIBRATION_FILE, "calibration")
     try:
         found = _from_json(content)
     except (KeyError, TypeError, ValueError) as error:

@@ -14,8 +14,8 @@ import numpy as np
 from skyfix.errors import SkyfixError
 from skyfix.gallery import Gallery
 from skyfix.gallery.manifest import MANIFEST_FILE
-from skyfix.gallery.place import place_of
 from skyfix.gallery.sources import is_there
+from skyfix.gallery.storage import storage_of
 from skyfix.geo.ground import offset
 from skyfix.inference import Embedder
 from skyfix.localize import Locator
@@ -177,7 +177,7 @@ def _sharded(gallery: Gallery, ray: str) -> TileSearch:
 
 
 def _description(path: str) -> bytes:
-    return place_of(path).read(MANIFEST_FILE)
+    return storage_of(path).read(MANIFEST_FILE)
 
 
 def _free_id(path: str, taken: dict[str, _Kept]) -> str:

@@ -13,7 +13,7 @@ from skyfix.files import atomic_path
 from skyfix.gallery.lock import sole_writer
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A folder, or what serves as one. Names are relative, with forward slashes."""
 
     @property
@@ -25,7 +25,7 @@ class Place(Protocol):
         """What Lance needs to know beyond the uri."""
 
     def entries(self) -> list[str]:
-        """Names of what lies directly in the place; none where it does not exist yet."""
+        """Names of what lies directly in it; none where it does not exist yet."""
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Bytes of every file below a folder, by name relative to it."""
@@ -43,14 +43,14 @@ class Place(Protocol):
         """A folder on disk with the files of a kept one."""
 
     def derived(self, name: str) -> Path | None:
-        """Where a folder that can be made anew lies on disk; None for a place elsewhere."""
+        """Where a folder that can be made anew lies on disk; None for storage elsewhere."""
 
     def sole_writer(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other writers out, as far as the place can."""
+        """Keep other writers out, as far as the storage can."""
 
 
-def place_of(path: Path | str) -> Place:
-    """The place behind a path on a local disk or an address s3://bucket/folder.
+def storage_of(path: Path | str) -> Storage:
+    """The storage behind a path on a local disk or an address s3://bucket/folder.
 
     Raises:
         SkyfixError: an address of another kind.
@@ -68,28 +68,28 @@ def place_of(path: Path | str) -> Place:
     return Bucket(path)
 
 
-def read_json(place: Place, name: str, what: str) -> Any:
+def read_json(storage: Storage, name: str, what: str) -> Any:
     """Read a JSON file; ``what`` names it in the error.
 
     Raises:
         SkyfixError: missing, unreadable or not JSON.
     """
     try:
-        return json.loads(place.read(name).decode())
+        return json.loads(storage.read(name).decode())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SkyfixError(
-            f"Cannot read the {what} {place.uri}/{name}: {error}. Make it anew."
+            f"Cannot read the {what} {storage.uri}/{name}: {error}. Make it anew."
         ) from error
 
 
-def write_json(place: Place, name: str, value: Any) -> None:
+def write_json(storage: Storage, name: str, value: Any) -> None:
     """Write ``value`` as indented JSON, in one step."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    place.write(name, text.encode())
+    storage.write(name, text.encode())
 
 
 class Folder:
-    """A folder on a local disk; see ``Place``."""
+    """A folder on a local disk; see ``Storage``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
