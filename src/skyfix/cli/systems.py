@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich import get_console
 from rich import print as show
 from rich.box import SIMPLE
 from rich.table import Table
+
+_WIDE = 110
 
 app = App(
     name="systems",
@@ -30,13 +33,15 @@ def list_systems() -> None:
     table.add_column("system, paper, authors' licence, backbone, losses", ratio=1)
     for column in ("M", "GMAC", "length", "parity", "R@1 / AP"):
         table.add_column(column, justify="right", no_wrap=True)
+    # Titles would take half a dozen lines each.
+    has_room = get_console().width >= _WIDE
     for name in names():
         paper, sizes = system_class(name).citation, measured().get(name, Measured())
         licence = {"": "", "none": ", no licence"}.get(
             paper.code_licence, f", {paper.code_licence}"
         )
         lines = (
-            f"[bold]{name}[/]: {paper.title}",
+            f"[bold]{name}[/]: {paper.title}" if has_room else f"[bold]{name}[/]",
             f"{paper.venue} {paper.year}{licence}",
             sizes.backbone,
             sizes.losses,
