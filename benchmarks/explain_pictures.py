@@ -138,7 +138,7 @@ def refusal(work: Path) -> Figure:
         axes.plot(line, score, style, color="0.3", label=f"confidence {probability:g}")
     axes.set(xlim=(-8.5, 8.5), xlabel="log odds of the best tile's neighbourhood",
              ylabel="score of the best tile, standard deviations")  # fmt: skip
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    axes.legend(frameon=False, loc="upper center", fontsize=8)
     return figure
 
 

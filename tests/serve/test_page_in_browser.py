@@ -137,7 +137,7 @@ def _item(page: Any, name: str) -> Any:
     return page.locator("#list button", has=page.locator("b", has_text=name))
 
 
-def _locate(page: Any, path: Path, words: str = r"^within ") -> None:
+def _locate(page: Any, path: Path, words: str = r"^68 % within ") -> None:
     _add(page, path)
     expect(_item(page, path.name).locator("span")).to_have_text(re.compile(words), timeout=WAIT_MS)
 

@@ -248,7 +248,7 @@ function describe(fix) {
   if (fix.picture) element("img", { class: "photo", src: fix.picture, alt: `Photo ${fix.name}` }, shown);
   const list = element("dl", {}, shown);
   if (fix.located) {
-    row(list, "Ground at the centre (lat, lon)", position(fix.lat, fix.lon));
+    row(list, "Ground (lat, lon)", position(fix.lat, fix.lon));
     if (fix.camera) row(list, "Camera (lat, lon)", position(fix.camera_lat, fix.camera_lon));
     row(list, "Accuracy 68 / 95 %", `${metres(fix.accuracy_m)} / ${metres(fix.accuracy_95_m)}`);
   }

@@ -64,7 +64,7 @@ export function stateOf(entry) {
   }
   if (entry.state === "waiting") return ["waiting", false];
   if (entry.state === "working") return ["being located", false];
-  if (entry.fix.located) return [`within ${metres(entry.fix.accuracy_m)}`, false];
+  if (entry.fix.located) return [`68 % within ${metres(entry.fix.accuracy_m)}`, false];
   return [`Not located. ${entry.fix.reason}`, true];
 }
 

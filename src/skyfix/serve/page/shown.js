@@ -105,7 +105,7 @@ function drawFacts(fix, panel) {
     return element("dd", {}, list, value);
   };
   if (fix.located) {
-    row("Ground at the centre (lat, lon)", position(fix.lat, fix.lon)).id = "ground";
+    row("Ground (lat, lon)", position(fix.lat, fix.lon)).id = "ground";
     if (eye) row("Camera (lat, lon)", position(eye[1], eye[0]));
     row("Accuracy 68 / 95 %", `${metres(fix.accuracy_m)} / ${metres(fix.accuracy_95_m)}`);
   }
