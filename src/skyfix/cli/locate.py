@@ -214,5 +214,7 @@ def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:
     for reason, photos in names.items():
         if reason:
             print(f"{photos[0] if len(photos) == 1 else f'{len(photos)} photos'}: {reason}")
-    for note, count in Counter(note for one in known for note in one.notes).most_common():
+    # Of a file that is no photo the reason says enough.
+    read = [one for one, fix in zip(known, fixes, strict=True) if fix.candidates]
+    for note, count in Counter(note for one in read for note in one.notes).most_common():
         print(f"{count} photo{'s' if count > 1 else ''}: {note}")
