@@ -215,6 +215,6 @@ def _show(fixes: "Sequence[Fix]", known: "Sequence[Known]") -> None:
         if reason:
             print(f"{photos[0] if len(photos) == 1 else f'{len(photos)} photos'}: {reason}")
     # Of a file that is no photo the reason says enough.
-    read = [one for one, fix in zip(known, fixes, strict=True) if fix.candidates]
+    read = [one for one in known if one.metadata.size_px != (0, 0)]
     for note, count in Counter(note for one in read for note in one.notes).most_common():
         print(f"{count} photo{'s' if count > 1 else ''}: {note}")
