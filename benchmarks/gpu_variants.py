@@ -187,6 +187,8 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("This compares what a GPU does, and torch finds none here.")
     for name in asked.tables:
         title, preface, header, measure = TABLES[name]
         rows: list[list[str]] = []
