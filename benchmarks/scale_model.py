@@ -263,7 +263,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         points = [measured(folder / f"{size}", size) for size in sizes]
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         steps = life(folder, arguments.tiles)
         ray.shutdown()
         rate = embedding_rate()
