@@ -33,7 +33,7 @@ from skyfix.gallery.cluster import Crew
 from skyfix.gallery.windows import Cutting, Embedded, Window, WindowCutter
 from skyfix.inference import Embedder
 
-DIMS, K, BATCH, NEAR_M = 256, 10, 64, 5000.0
+DIMS, K, BATCH, NEAR_M, ROUNDS = 256, 10, 64, 5000.0, 7
 POINTS = (1_000, 10_000, 100_000, 1_000_000)
 TILE_PX, STRIDE_PX, GSD_M = 16, 8, 1.0
 AREAS = (("city, 20 x 20 km", 400.0), ("Germany", 357_600.0), ("all land", 148_900_000.0))
@@ -114,14 +114,18 @@ def searched(gallery: Gallery) -> tuple[float, float, float]:
     )
 
 
-def measured(folder: Path, tiles: int) -> Point:
-    """A gallery of so many tiles, written and searched."""
-    write_gallery(folder, made_up(tiles, DIMS), tiles, "made-up")
-    gallery = Gallery.open(folder)
-    stored = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    one_ms, batch_ms, near_ms = searched(gallery)
-    middle = len(gallery.rows_near((*CENTRE, NEAR_M)))
-    return Point(tiles, middle, stored, one_ms, batch_ms, near_ms)
+def measured(folder: Path, sizes: Sequence[int]) -> list[Point]:
+    """Galleries of so many tiles, written, then searched in turn: a slow minute hits them all."""
+    galleries, stored = [], []
+    for tiles in sizes:
+        path = folder / f"{tiles}"
+        write_gallery(path, made_up(tiles, DIMS), tiles, "made-up")
+        galleries.append(Gallery.open(path))
+        stored.append(sum(one.stat().st_size for one in path.rglob("*") if one.is_file()))
+    rounds = [[searched(gallery) for gallery in galleries] for _ in range(ROUNDS)]
+    costs = np.median(rounds, axis=0).tolist()
+    there = [len(gallery.rows_near((*CENTRE, NEAR_M))) for gallery in galleries]
+    return [Point(*row, *cost) for *row, cost in zip(sizes, there, stored, costs, strict=True)]
 
 
 def line(
@@ -233,8 +237,9 @@ def areas_table(points: Sequence[Point], rate: float) -> str:
 
 
 PREFACE = """Made by `python benchmarks/scale_model.py` ({machine}). Tiles of {dims} numbers in half
-precision without thumbnails, the {k} best of each query, batches of {batch}, medians. A line in the
-number of tiles is laid through all points but the last; *foretold* is what it says of that one.
+precision without thumbnails, the {k} best of each query, batches of {batch}, medians of {rounds}
+rounds over all galleries. A line in the number of tiles is laid through all points but the last;
+*foretold* is what it says of that one.
 
 {points}
 
@@ -262,13 +267,13 @@ def main() -> None:
     sizes = [size for size in POINTS if size < arguments.tiles] + [arguments.tiles]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        points = [measured(folder / f"{size}", size) for size in sizes]
+        points = measured(folder, sizes)
         ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         steps = life(folder, arguments.tiles)
         ray.shutdown()
         rate = embedding_rate()
     text = PREFACE.format(
-        machine=machine(), dims=DIMS, k=K, batch=BATCH, points=points_table(points),
+        machine=machine(), dims=DIMS, k=K, batch=BATCH, rounds=ROUNDS, points=points_table(points),
         tiles=arguments.tiles, stride=STRIDE_M, rate=rate, threads=torch.get_num_threads(),
         life=table(["step", "tiles", "s", "disk MB", "memory MB"], steps),
         areas=areas_table(points, rate),

@@ -1,5 +1,7 @@
 """Training runs whose figures can be compared to the last digit."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from skyfix.training.config import Sections, make_config
 from skyfix.training.log import read_log
 from skyfix.training.loop import train
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 RECIPES = Path(__file__).parents[1] / "recipes"
 # No batch normalization, no dropout: what a batch is cut into does not matter.
 PLAIN: Sections = {

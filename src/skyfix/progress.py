@@ -1,5 +1,6 @@
 """Progress bars: rate and time left on a terminal, silence elsewhere."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ from rich.progress import (
 from rich.text import Text
 
 Item = TypeVar("Item")
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class _RateColumn(ProgressColumn):
@@ -47,10 +53,11 @@ def counting(
 ) -> Iterator[Counter]:
     """A progress bar on standard error while the block runs.
 
-    Nothing is shown without a description or when standard error is not a terminal.
+    Nothing is shown without a description, when standard error is not a terminal, or by other
+    processes of torchrun than the first.
     """
     console = Console(file=sys.stderr)
-    hidden = description is None or not console.is_terminal
+    hidden = description is None or not console.is_terminal or not is_first_process()
     columns = (
         TextColumn("{task.description} {task.fields[note]}"),
         BarColumn(),

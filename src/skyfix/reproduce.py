@@ -17,11 +17,13 @@ from skyfix.evaluation.protocol import Extraction, directions_of
 from skyfix.evaluation.study import run_protocols
 from skyfix.files import read_json, require_writable, write_json, write_text
 from skyfix.inference import Embedder
+from skyfix.inference.together import together
 from skyfix.outputs.evaluation_report import dataset_name, write_report
 from skyfix.outputs.figures import JSON_FILE
 from skyfix.outputs.page import Page
 from skyfix.outputs.provenance import provenance_of
 from skyfix.outputs.published_rows import PublishedRow, published_rows
+from skyfix.progress import is_first_process
 from skyfix.training.config import TrainConfig
 from skyfix.training.loop import train
 
@@ -82,7 +84,8 @@ def reproduce(
 ) -> Reproduction:
     """Train, evaluate in every direction and report, for seeds 0, 1, ...
 
-    What is already done in ``out`` is not done again; an interrupted run goes on.
+    What is already done in ``out`` is not done again; an interrupted run goes on. Processes that
+    torchrun started share training and evaluation.
 
     Args:
         config: system and recipe.
@@ -116,7 +119,8 @@ def reproduce(
         tuple(reports),
         out / f"{SUMMARY}.html",
     )
-    _write(result, out, config)
+    if is_first_process():
+        _write(result, out, config)
     return result
 
 
@@ -132,18 +136,21 @@ def _evaluate(
             return page
     started = time.monotonic()
     embedder = Embedder(folder, device=device)
-    extraction = Extraction(embedder, open_dataset(data))
-    measured = run_protocols(extraction, protocols, directions)
-    provenance = provenance_of(
-        embedder,
-        extraction,
-        measured,
-        run=folder,
-        data=data,
-        command=shlex.join(["skyfix", *sys.argv[1:]]),
-        seconds=time.monotonic() - started,
-    )
-    return write_report(report, embedder, extraction, measured, provenance)
+    with together(embedder) as shared:
+        if shared is None:
+            return page
+        extraction = Extraction(shared, open_dataset(data))
+        measured = run_protocols(extraction, protocols, directions)
+        provenance = provenance_of(
+            embedder,
+            extraction,
+            measured,
+            run=folder,
+            data=data,
+            command=shlex.join(["skyfix", *sys.argv[1:]]),
+            seconds=time.monotonic() - started,
+        )
+        return write_report(report, embedder, extraction, measured, provenance)
 
 
 def _rows(seeds: list[list[dict[str, Any]]]) -> list[Row]:

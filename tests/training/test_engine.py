@@ -143,7 +143,6 @@ def test_backbones_that_cannot_forget_are_named(spec: str, tmp_path: Path) -> No
 def test_mining_finds_what_the_system_takes_for_alike(spec: str) -> None:
     torch.manual_seed(0)
     system = systems.create("sample4geo", backbone="test_convnext", input_px=32)
-    system.train()
     dataset = open_dataset(spec)
     data = training_data(
         dataset,  # type: ignore[arg-type]
@@ -151,10 +150,9 @@ def test_mining_finds_what_the_system_takes_for_alike(spec: str) -> None:
         Recipe().replaced("validation", {"select": "last"}),
         seed=0,
     )
-    found = alike_places(system, torch.device("cpu"), data.views, 3)
-    assert system.training
-    first = np.unique(data.views["drone"].classes, return_index=True)[1]
     embedder = Embedder(system, device="cpu")
+    found = alike_places(embedder, data.views, 3)
+    first = np.unique(data.views["drone"].classes, return_index=True)[1]
     photos = embedder.embed([data.views["drone"].paths[row] for row in first], "drone")
     tiles = embedder.embed(list(data.views["satellite"].paths), "satellite")
     scores = photos @ tiles.T

@@ -8,14 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from plain_runs import PLAIN, RECIPES, same_weights
+from plain_runs import ONE_THREAD, PLAIN, RECIPES, TORCHRUN, same_weights
 
 from skyfix.training.config import Sections
 from skyfix.training.log import read_log
 
 pytestmark = pytest.mark.full
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def command(spec: str, out: Path, sections: Sections, *more: str) -> list[str]:

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Sequence
 
+import rich
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
 from skyfix import __version__
 from skyfix.errors import SkyfixError
+from skyfix.progress import is_first_process
 
 app = App(
     name="skyfix",
@@ -80,6 +82,8 @@ _register()
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
     words = sys.argv[1:] if tokens is None else list(tokens)
+    if not is_first_process():
+        rich.get_console().quiet = True
     try:
         if not words or words[0] in app.help_flags:
             _load_all()

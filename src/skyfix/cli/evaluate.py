@@ -43,6 +43,8 @@ def evaluate(
     A page with figures, curves and pictures: `skyfix evaluate runs/sdpl --data university1652:ROOT
     --direction both --report report`
 
+    Several processes: `torchrun --nproc-per-node 2 -m skyfix evaluate ...`
+
     Parameters
     ----------
     run
@@ -72,6 +74,7 @@ def evaluate(
     from skyfix.evaluation.study import read_protocols, run_protocols
     from skyfix.files import require_writable, write_json
     from skyfix.inference import Embedder
+    from skyfix.inference.together import together
     from skyfix.outputs.figures import write_figures
 
     started = time.monotonic()
@@ -83,7 +86,6 @@ def evaluate(
     dataset = open_dataset(data)
     offered = directions_of(dataset)
     directions = offered if direction == "both" else (direction or offered[0],)
-    extraction = Extraction(embedder, dataset)
     if report is not None:
         require_writable(report)
     measured: list[Measurement] = []
@@ -97,25 +99,29 @@ def evaluate(
         if report is not None:
             write_figures(report, measured, {})
 
-    run_protocols(extraction, protocols, directions, keep)
-    for table in _tables(measured, embedder.system.name, distractors):
-        show(table)
-    for problem in dict.fromkeys(str(e) for found in measured for e in found.unreadable):
-        show(f"[yellow]left out:[/] {problem}")
-    if report is not None:
-        from skyfix.outputs.evaluation_report import write_report
-        from skyfix.outputs.provenance import provenance_of
+    with together(embedder) as shared:
+        if shared is None:
+            return
+        extraction = Extraction(shared, dataset)
+        run_protocols(extraction, protocols, directions, keep)
+        for table in _tables(measured, embedder.system.name, distractors):
+            show(table)
+        for problem in dict.fromkeys(str(e) for found in measured for e in found.unreadable):
+            show(f"[yellow]left out:[/] {problem}")
+        if report is not None:
+            from skyfix.outputs.evaluation_report import write_report
+            from skyfix.outputs.provenance import provenance_of
 
-        provenance = provenance_of(
-            embedder,
-            extraction,
-            measured,
-            run=run,
-            data=data,
-            command=shlex.join(["skyfix", *sys.argv[1:]]),
-            seconds=time.monotonic() - started,
-        )
-        show(f"Report: {write_report(report, embedder, extraction, measured, provenance)}")
+            provenance = provenance_of(
+                embedder,
+                extraction,
+                measured,
+                run=run,
+                data=data,
+                command=shlex.join(["skyfix", *sys.argv[1:]]),
+                seconds=time.monotonic() - started,
+            )
+            show(f"Report: {write_report(report, embedder, extraction, measured, provenance)}")
 
 
 def _report(

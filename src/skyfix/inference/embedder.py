@@ -262,11 +262,15 @@ def open_system(folder_or_name: Path | str) -> System:
 def choose_device(device: str) -> torch.device:
     """The torch device behind a name; ``auto`` prefers CUDA.
 
+    Of several GPUs, each process that torchrun started on a machine takes its own.
+
     Raises:
         SkyfixError: not a device of this machine.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+        device = f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)

@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skyfix.inference import Embedder
-from skyfix.systems.system import System
+from skyfix.evaluation.protocol import FileEmbedder
 from skyfix.training.batches import ViewImages
 from skyfix.views import View
 
 _BLOCK = 2048
 
 
-def alike_places(
-    system: System, device: torch.device, views: dict[View, ViewImages], count: int
-) -> np.ndarray:
+def alike_places(embedder: FileEmbedder, views: dict[View, ViewImages], count: int) -> np.ndarray:
     """The ``count`` other places whose satellite images are most like each place's photo.
 
     Of each place its first image of each view is looked at; one that cannot be read is taken for
@@ -24,11 +21,8 @@ def alike_places(
     Returns:
         ``(P, count)``, the most alike first.
     """
-    training = system.training
-    embedder = Embedder(system, device=str(device))
     photo = next(view for view in views if view != "satellite")
     asked, searched = (_of_places(embedder, views[view], view) for view in (photo, "satellite"))
-    system.train(training)
     count = min(count, len(asked) - 1)
     found = []
     for start in range(0, len(asked), _BLOCK):
@@ -39,7 +33,7 @@ def alike_places(
     return torch.cat(found).numpy()
 
 
-def _of_places(embedder: Embedder, images: ViewImages, view: View) -> torch.Tensor:
+def _of_places(embedder: FileEmbedder, images: ViewImages, view: View) -> torch.Tensor:
     """Descriptors of the places' first images, ``(P, D)``."""
     first = np.unique(images.classes, return_index=True)[1]
     paths: list[Path] = [images.paths[row] for row in first]
@@ -47,6 +41,6 @@ def _of_places(embedder: Embedder, images: ViewImages, view: View) -> torch.Tens
     descriptors, kept, _ = embedder.embed_files(
         paths, view, progress=f"Mine {view} images", altitude_m=altitude_m
     )
-    rows = torch.zeros(len(first), embedder.dimensions)
+    rows = torch.zeros(len(first), descriptors.shape[1])
     rows[torch.from_numpy(kept)] = torch.from_numpy(descriptors)
     return rows

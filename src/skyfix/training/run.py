@@ -3,18 +3,21 @@
 import math
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
 from skyfix.errors import SkyfixError
-from skyfix.inference.embedder import choose_device
+from skyfix.evaluation.protocol import FileEmbedder
+from skyfix.inference.embedder import Embedder, choose_device
+from skyfix.inference.together import together
 from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import save
@@ -119,13 +122,14 @@ class Run:
 
     def end(self, provenance: dict[str, Any]) -> None:
         """Write the checkpoint folder with the state that is selected."""
-        if not self._accelerator.is_main_process:
-            return
-        provenance = {**provenance, "selected_by": self._recipe.validation.select}
-        if self._selection is not None:
-            self._selection.restore(self._system)
-            provenance["validation R@1"] = self._selection.best
-        save(self._system, self._out, provenance)
+        self.unreadable = dict.fromkeys(gather_object([*self.unreadable]))
+        if self._accelerator.is_main_process:
+            provenance = {**provenance, "selected_by": self._recipe.validation.select}
+            if self._selection is not None:
+                self._selection.restore(self._system)
+                provenance["validation R@1"] = self._selection.best
+            save(self._system, self._out, provenance)
+        self._accelerator.wait_for_everyone()
 
     def _next_stop(self, start: int) -> int:
         """Where images are mined or held-out places looked at next, or the end."""
@@ -165,10 +169,19 @@ class Run:
         every = self._recipe.validation.every_epochs * self._steps_per_epoch
         if self._selection is None or (step % every and step < self.total):
             return
-        if self._accelerator.is_main_process:
-            recall = self._selection.look(self._system, self._accelerator.device)
-            log.add(step, {"recall@1": recall})
-        self._accelerator.wait_for_everyone()
+        with self._embedder() as embedder:
+            if embedder is not None:
+                log.add(step, {"recall@1": self._selection.look(embedder, self._system)})
+
+    @contextmanager
+    def _embedder(self) -> Iterator[FileEmbedder | None]:
+        """Of the system as it is now, in the first process; the others help it."""
+        training = self._system.training
+        # On CPU each process has the running statistics of its own share.
+        broadcast(list(self._system.buffers()))
+        with together(Embedder(self._system, device=str(self._accelerator.device))) as embedder:
+            yield embedder
+        self._system.train(training)
 
     def _mine(self, step: int) -> None:
         """Look for places that are easily confused, at the start and every few epochs."""
@@ -177,9 +190,9 @@ class Run:
         if sampler.mining == "none" or (step % every and self._neighbours is not None):
             return
         if sampler.mining == "similarity" and step >= every:
-            self._neighbours = alike_places(
-                self._system, self._accelerator.device, self._data.views, sampler.neighbours
-            )
+            with self._embedder() as embedder:
+                found = embedder and alike_places(embedder, self._data.views, sampler.neighbours)
+            [self._neighbours] = broadcast_object_list([found])
         elif self._data.positions is not None:
             self._neighbours = nearest_places(self._data.positions, sampler.neighbours)
         elif sampler.mining == "positions":

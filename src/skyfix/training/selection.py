@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from skyfix.datasets.contract import RetrievalSet
 from skyfix.evaluation.choices import Direction
-from skyfix.evaluation.protocol import Extraction, measure
+from skyfix.evaluation.protocol import Extraction, FileEmbedder, measure
 from skyfix.files import atomic_path
-from skyfix.inference import Embedder
 from skyfix.systems.system import System
 from skyfix.views import View
 
@@ -30,12 +28,9 @@ class Selection:
         self._direction: Direction = "ground2satellite" if photo == "ground" else "drone2satellite"
         self._path, self._judged_by, self.best = folder / _BEST_FILE, judged_by, best
 
-    def look(self, system: System, device: torch.device) -> float:
-        """R@1 (percent) of the system now; its weights are kept if they are the best so far."""
-        training = system.training
-        extraction = Extraction(Embedder(system, device=str(device)), self._judged_by)
-        found = measure(extraction, self._direction)
-        system.train(training)
+    def look(self, embedder: FileEmbedder, system: System) -> float:
+        """R@1 (percent) of the embedder's system; its weights are kept if they are the best."""
+        found = measure(Extraction(embedder, self._judged_by), self._direction)
         recall = (found.links or found.places["keep"]).recall[1]
         if recall > self.best:
             self.best = recall
