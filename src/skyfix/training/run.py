@@ -3,21 +3,18 @@
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast, broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
 from skyfix.errors import SkyfixError
-from skyfix.evaluation.protocol import FileEmbedder
-from skyfix.inference.embedder import Embedder, choose_device
-from skyfix.inference.together import together
+from skyfix.inference.embedder import choose_device
 from skyfix.memory import keep_freed_memory
 from skyfix.progress import counting
 from skyfix.systems import save
@@ -37,7 +34,7 @@ from skyfix.training.optimizer import (
     rate_scale,
 )
 from skyfix.training.sampling import nearest_places
-from skyfix.training.selection import Selection
+from skyfix.training.selection import Selection, embedder_now
 
 
 class Run:
@@ -169,19 +166,9 @@ class Run:
         every = self._recipe.validation.every_epochs * self._steps_per_epoch
         if self._selection is None or (step % every and step < self.total):
             return
-        with self._embedder() as embedder:
+        with embedder_now(self._system, self._accelerator.device) as embedder:
             if embedder is not None:
                 log.add(step, {"recall@1": self._selection.look(embedder, self._system)})
-
-    @contextmanager
-    def _embedder(self) -> Iterator[FileEmbedder | None]:
-        """Of the system as it is now, in the first process; the others help it."""
-        training = self._system.training
-        # On CPU each process has the running statistics of its own share.
-        broadcast(list(self._system.buffers()))
-        with together(Embedder(self._system, device=str(self._accelerator.device))) as embedder:
-            yield embedder
-        self._system.train(training)
 
     def _mine(self, step: int) -> None:
         """Look for places that are easily confused, at the start and every few epochs."""
@@ -190,7 +177,7 @@ class Run:
         if sampler.mining == "none" or (step % every and self._neighbours is not None):
             return
         if sampler.mining == "similarity" and step >= every:
-            with self._embedder() as embedder:
+            with embedder_now(self._system, self._accelerator.device) as embedder:
                 found = embedder and alike_places(embedder, self._data.views, sampler.neighbours)
             [self._neighbours] = broadcast_object_list([found])
         elif self._data.positions is not None:

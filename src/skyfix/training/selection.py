@@ -1,17 +1,34 @@
 """Which state of a run becomes its checkpoint."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+from accelerate.utils import broadcast
 from safetensors.torch import load_file, save_file
 
 from skyfix.datasets.contract import RetrievalSet
 from skyfix.evaluation.choices import Direction
 from skyfix.evaluation.protocol import Extraction, FileEmbedder, measure
 from skyfix.files import atomic_path
+from skyfix.inference import Embedder
+from skyfix.inference.together import together
 from skyfix.systems.system import System
 from skyfix.views import View
 
 _BEST_FILE = "best.safetensors"
+
+
+@contextmanager
+def embedder_now(system: System, device: torch.device) -> Iterator[FileEmbedder | None]:
+    """An embedder of a system that is being trained; None in processes that help the first one."""
+    training = system.training
+    # On CPU each process has the running statistics of its own share of the batches.
+    broadcast(list(system.buffers()))
+    with together(Embedder(system, device=str(device))) as embedder:
+        yield embedder
+    system.train(training)
 
 
 class Selection:
