@@ -1,5 +1,6 @@
 """Exact nearest descriptors by dot product, in blocks."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -8,8 +9,6 @@ import numpy as np
 _SIGN = np.uint32(0x80000000)
 _ROWS = np.uint64(0xFFFFFFFF)
 _FIRST_LOOK = 4096
-_FEW = 4
-"""Up to so many queries the time goes into reading descriptors, not into multiplying."""
 
 Rows = np.ndarray | range
 """Rows in increasing order; a range where they are all there are between two of them."""
@@ -98,14 +97,17 @@ def _joined(held: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.n
 
 def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
     """Dot products (N, B) of queries (N, D) and descriptors (B, D)."""
-    if 0 < len(queries) <= _FEW:
-        # Row by row, as a matrix product would wake threads of its own for each small block.
-        return np.stack([np.vecdot(descriptors, query) for query in queries])
     # By torch, as the blocks are made by its threads: NumPy's own would fight with them.
     import torch
 
     # The queries are copied, as theirs may be memory that must not be written to.
-    return (torch.tensor(queries) @ torch.from_numpy(descriptors).T).numpy()
+    asked, block = torch.tensor(queries), torch.from_numpy(descriptors)
+    count, dims = asked.shape
+    # A thread multiplies the rows that it made: another core's cache can be slow to read.
+    parts = math.gcd(len(block), torch.get_num_threads())
+    shares = block.view(parts, len(block) // parts, dims)
+    found = torch.bmm(asked.expand(parts, count, dims), shares.mT)
+    return found.movedim(1, 0).reshape(count, len(block)).numpy()
 
 
 def _improved(best: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
