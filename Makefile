@@ -33,6 +33,7 @@ pictures: $(STAMP)
 BENCH := part_pooling layers training_step extraction evaluator "evaluator --dims 5120" search \
 	photo_to_fix render service many_photos
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet faiss-cpu==1.15.1
 	for each in $(BENCH); do set -- $$each; name=$$1; shift; \
 		$(BIN)/python benchmarks/$$name.py "$$@" --write docs/speed.md || exit 1; done
 	$(BIN)/python benchmarks/step_profile.py --write docs/performance.md

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -236,6 +237,8 @@ def main() -> None:
     if arguments.cold:
         cold(arguments.cold)
         return
+    if find_spec("faiss") is None:
+        parser.error("faiss is not installed. Install it with: pip install faiss-cpu")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "gallery"
         blocks = made_up(arguments.tiles, arguments.dims)
