@@ -124,8 +124,8 @@ def measured(folder: Path, sizes: Sequence[int]) -> list[Point]:
         stored.append(sum(one.stat().st_size for one in path.rglob("*") if one.is_file()))
     rounds = [[searched(gallery) for gallery in galleries] for _ in range(ROUNDS)]
     costs = np.median(rounds, axis=0).tolist()
-    there = [len(gallery.rows_near((*CENTRE, NEAR_M))) for gallery in galleries]
-    return [Point(*row, *cost) for *row, cost in zip(sizes, there, stored, costs, strict=True)]
+    middle = [len(gallery.rows_near((*CENTRE, NEAR_M))) for gallery in galleries]
+    return [Point(*row, *cost) for *row, cost in zip(sizes, middle, stored, costs, strict=True)]
 
 
 def line(

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 def is_first_process() -> bool:
     """Whether this process speaks for all that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
 
 
 class _RateColumn(ProgressColumn):

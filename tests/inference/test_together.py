@@ -1,4 +1,4 @@
-"""Evaluation by several processes: the figures of one."""
+"""Several processes with one embedder: what one process finds."""
 
 import json
 import subprocess
@@ -6,13 +6,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
 from plain_runs import ONE_THREAD, RECIPES, TORCHRUN
+from torch.multiprocessing.spawn import spawn
 
+from skyfix import systems
 from skyfix.datasets.registry import generate
+from skyfix.errors import SkyfixError
+from skyfix.inference import Embedder
+from skyfix.inference.together import together
+from skyfix.systems.system import System
 from skyfix.training.log import read_log
+from skyfix.training.selection import embedder_now
 
-pytestmark = [pytest.mark.full, pytest.mark.slow]
+IMAGES = list(np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8))
+COUNTS = (0, 1, 5)
+UNREADABLE = Path("nowhere.jpg")
 
 ALIKE = {
     "system.backbone": "test_convnext",
@@ -27,6 +39,58 @@ ALIKE = {
     "validation.every_epochs": 1,
 }
 """Looks for places that are alike, and at held-out ones, on the way."""
+
+
+def small_system() -> System:
+    torch.manual_seed(0)
+    return systems.create("imagenet", input_px=64)
+
+
+def _in_process(rank: int, folder: str) -> None:
+    dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    asked: list[int] = []
+    embed_files = Embedder.embed_files
+
+    def counted(self: Embedder, images: list, *rest: Any) -> Any:
+        asked.append(len(images))
+        return embed_files(self, images, *rest)
+
+    Embedder.embed_files = counted  # type: ignore[assignment]
+    system = small_system().train()
+    for buffer in system.buffers():
+        # As in training, running statistics are each process's own.
+        buffer.add_(rank)
+    found = {}
+    with embedder_now(system, torch.device("cpu")) as embedder:
+        if embedder is not None:
+            for count in COUNTS:
+                found[count] = embedder.embed_files([UNREADABLE, *IMAGES][:count], "drone")[:2]
+    assert system.training
+    np.savez(
+        f"{folder}/{rank}",
+        asked=asked,
+        **{f"{n}_{i}": x for n, two in found.items() for i, x in enumerate(two)},
+    )
+    with (
+        pytest.raises(SystemExit if rank else SkyfixError),
+        together(Embedder(system, "cpu")) as embedder,
+    ):
+        assert embedder is not None
+        raise SkyfixError("No reason.")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_each_process_embeds_its_share(tmp_path: Path) -> None:
+    spawn(_in_process, (str(tmp_path),), nprocs=2)
+    first, second = (np.load(tmp_path / f"{rank}.npz") for rank in (0, 1))
+    assert first["asked"].tolist() == [0, 0, 2]
+    assert second["asked"].tolist() == [0, 1, 3]
+    embedder = Embedder(small_system(), "cpu")
+    for count in COUNTS:
+        descriptors, kept, _ = embedder.embed_files([UNREADABLE, *IMAGES][:count], "drone")
+        np.testing.assert_allclose(first[f"{count}_0"], descriptors, atol=1e-5)
+        np.testing.assert_array_equal(first[f"{count}_1"], kept)
 
 
 @pytest.fixture
@@ -44,6 +108,7 @@ def skyfix(*words: object, processes: int = 2) -> subprocess.CompletedProcess[st
     return subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.full
 def test_two_processes_measure_what_one_does(places: Path, tmp_path: Path) -> None:
     found: list[Any] = []
     for processes in (1, 2):
@@ -58,6 +123,7 @@ def test_two_processes_measure_what_one_does(places: Path, tmp_path: Path) -> No
     assert len(found[0]["measurements"]) == 13
 
 
+@pytest.mark.full
 def test_two_processes_reproduce_what_one_does(places: Path, tmp_path: Path) -> None:
     sets = [part for name, value in ALIKE.items() for part in ("--set", f"{name}={value}")]
     logs, figures = [], []
@@ -77,9 +143,11 @@ def test_two_processes_reproduce_what_one_does(places: Path, tmp_path: Path) -> 
         assert one.get("total") == pytest.approx(two.get("total"), abs=1e-4)
 
 
+@pytest.mark.full
 def test_helpers_end_with_an_error_of_the_first_process(places: Path) -> None:
     for photo in (places / "test" / "query_drone").rglob("*.jpeg"):
         photo.write_bytes(b"")
     done = skyfix("evaluate", "imagenet", "--data", f"university1652:{places}")
     assert done.returncode != 0
-    assert done.stderr.count("skyfix: None of the") == 1
+    assert done.stderr.count("skyfix: ") == done.stderr.count("skyfix: None of the") == 1
+    assert "[rank1]" not in done.stderr

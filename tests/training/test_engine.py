@@ -23,6 +23,7 @@ from skyfix.training.data import training_data
 from skyfix.training.log import read_log
 from skyfix.training.loop import train
 from skyfix.training.mining import alike_places
+from skyfix.training.selection import embedder_now
 
 PAIRS: Sections = {
     "system": {"name": "sample4geo", "backbone": "test_convnext", "input_px": 32},
@@ -150,8 +151,12 @@ def test_mining_finds_what_the_system_takes_for_alike(spec: str) -> None:
         Recipe().replaced("validation", {"select": "last"}),
         seed=0,
     )
-    embedder = Embedder(system, device="cpu")
-    found = alike_places(embedder, data.views, 3)
+    system.train()
+    with embedder_now(system, torch.device("cpu")) as embedder:
+        assert isinstance(embedder, Embedder)
+        found = alike_places(embedder, data.views, 3)
+    assert system.training
+    system.eval()
     first = np.unique(data.views["drone"].classes, return_index=True)[1]
     photos = embedder.embed([data.views["drone"].paths[row] for row in first], "drone")
     tiles = embedder.embed(list(data.views["satellite"].paths), "satellite")

@@ -36,7 +36,9 @@ class MappedDescriptors:
     def __init__(self, half: np.ndarray, scales: np.ndarray) -> None:
         self._half, self._factors = torch.from_numpy(half), torch.from_numpy(scales)[:, None]
         self._rooms = threading.local()
-        self._piece_rows = max(1024, _PIECE_NUMBERS // half.shape[1])
+        rows = max(1024, _PIECE_NUMBERS // half.shape[1])
+        # As many for each thread, so that it multiplies the rows that it widened.
+        self._piece_rows = rows - rows % torch.get_num_threads()
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Those of some rows in increasing order, (n, d) float32 of unit length."""

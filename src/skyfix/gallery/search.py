@@ -103,7 +103,7 @@ def products(queries: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
     # The queries are copied, as theirs may be memory that must not be written to.
     asked, block = torch.tensor(queries), torch.from_numpy(descriptors)
     count, dims = asked.shape
-    # A thread multiplies the rows that it made: another core's cache can be slow to read.
+    # A thread multiplies the rows that it widened: another core's cache can be slow to read.
     parts = math.gcd(len(block), torch.get_num_threads())
     shares = block.view(parts, len(block) // parts, dims)
     found = torch.bmm(asked.expand(parts, count, dims), shares.mT)

@@ -1,6 +1,6 @@
 """An embedder for all processes that torchrun started: the first one asks, each embeds a share."""
 
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,16 +22,19 @@ _PATIENCE = timedelta(days=7)
 """How long helpers wait for the next question, while the first process ranks."""
 
 
+_Share = tuple[np.ndarray, np.ndarray, list[ImageError]]
+
+
 @dataclass(frozen=True)
 class _Question:
-    """Arguments of ``Embedder.embed_files``, and who embeds which images."""
+    """Arguments of ``Embedder.embed_files``."""
 
     images: Sequence[ImageLike]
     view: View
     altitude_m: np.ndarray | None
     change: Callable[[Image.Image], Image.Image] | None
 
-    def answered(self, embedder: Embedder, rank: int, ranks: int, progress: str | None) -> "_Share":
+    def answered(self, embedder: Embedder, rank: int, ranks: int, progress: str | None) -> _Share:
         """What a process finds in its share, neighbouring images."""
         start, end = (len(self.images) * number // ranks for number in (rank, rank + 1))
         altitude_m = None if self.altitude_m is None else self.altitude_m[start:end]
@@ -39,9 +42,6 @@ class _Question:
             self.images[start:end], self.view, progress, altitude_m, self.change
         )
         return descriptors, kept + start, unreadable
-
-
-_Share = tuple[np.ndarray, np.ndarray, list[ImageError]]
 
 
 class SharedEmbedder:
@@ -60,17 +60,17 @@ class SharedEmbedder:
     ) -> _Share:
         """As ``Embedder.embed_files``; the progress bar counts the first process's share."""
         question = _Question(images, view, altitude_m, change)
-        dist.broadcast_object_list([question], src=0, group=self._group)
-        shares = _gathered(question, self._embedder, self._group, progress)
+        self.tell(question)
+        shares = _answered_by_all(question, self._embedder, self._group, progress)
         for share in shares:
             if isinstance(share, SkyfixError):
                 raise share
         descriptors, kept, unreadable = zip(*shares, strict=True)
         return np.concatenate(descriptors), np.concatenate(kept), [*chain(*unreadable)]
 
-    def end(self) -> None:
-        """Let the helpers go."""
-        dist.broadcast_object_list([None], src=0, group=self._group)
+    def tell(self, helpers: _Question | SkyfixError | None) -> None:
+        """A question; None when they may go on; an error that ends them."""
+        dist.broadcast_object_list([helpers], src=0, group=self._group)
 
 
 @contextmanager
@@ -78,38 +78,44 @@ def together(embedder: Embedder) -> Iterator[Embedder | SharedEmbedder | None]:
     """Share the work of an embedder among the processes that torchrun started.
 
     The first process gets an embedder whose images are embedded by all, in the same order and with
-    the same result. The others answer it until its block ends, and then get None. Without torchrun
-    it is the embedder itself.
+    the same result up to rounding. The others answer it until its block ends, and then get None.
+    Without torchrun it is the embedder itself.
 
     Args:
         embedder: of the same system in every process.
+
+    Raises:
+        SystemExit: in the others, if an error ended the block.
     """
-    group = _everyone()
-    if group is None:
+    if not _has_others():
         yield embedder
     elif dist.get_rank() > 0:
-        _help(embedder, group)
+        _help(embedder, _everyone())
         yield None
     else:
-        shared = SharedEmbedder(embedder, group)
+        shared = SharedEmbedder(embedder, _everyone())
         try:
             yield shared
-        except SkyfixError:
-            shared.end()
+        except SkyfixError as error:
+            shared.tell(error)
             raise
-        shared.end()
+        # Any other failure may leave the helpers in the middle of a question: torchrun ends them.
+        shared.tell(None)
 
 
 def _help(embedder: Embedder, group: dist.ProcessGroup) -> None:
     while True:
-        asked: list[_Question | None] = [None]
-        dist.broadcast_object_list(asked, src=0, group=group)
-        if asked[0] is None:
+        told: list[_Question | SkyfixError | None] = [None]
+        dist.broadcast_object_list(told, src=0, group=group)
+        if told[0] is None:
             return
-        _gathered(asked[0], embedder, group, None)
+        if isinstance(told[0], SkyfixError):
+            # The first process says what it is.
+            sys.exit(2)
+        _answered_by_all(told[0], embedder, group, None)
 
 
-def _gathered(
+def _answered_by_all(
     question: _Question, embedder: Embedder, group: dist.ProcessGroup, progress: str | None
 ) -> list[Any]:
     """The shares of all processes, or why they failed, in the first process."""
@@ -124,13 +130,15 @@ def _gathered(
     return shares
 
 
-@cache
-def _everyone() -> dist.ProcessGroup | None:
-    """All processes; None if this is the only one. What they tell each other lies on the CPU."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return None
-    if not dist.is_initialized():
+def _has_others() -> bool:
+    if not dist.is_initialized() and dist.is_torchelastic_launched():
         dist.init_process_group("gloo")
+    return dist.is_initialized() and dist.get_world_size() > 1
+
+
+@cache
+def _everyone() -> dist.ProcessGroup:
+    """All processes. What they tell each other lies on the CPU."""
     group = dist.new_group(backend="gloo", timeout=_PATIENCE)
     assert isinstance(group, dist.ProcessGroup)
     return group

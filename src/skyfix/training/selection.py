@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from accelerate.utils import broadcast
+import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
 from skyfix.datasets.contract import RetrievalSet
@@ -25,7 +25,9 @@ def embedder_now(system: System, device: torch.device) -> Iterator[FileEmbedder 
     """An embedder of a system that is being trained; None in processes that help the first one."""
     training = system.training
     # On CPU each process has the running statistics of its own share of the batches.
-    broadcast(list(system.buffers()))
+    if dist.is_initialized():
+        for buffer in system.buffers():
+            dist.broadcast(buffer, 0)
     with together(Embedder(system, device=str(device))) as embedder:
         yield embedder
     system.train(training)
