@@ -163,7 +163,14 @@ def test_reduced(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture
         assert because in complaint(capsys, path, target, checkpoint, "--dims", dims)
 
 
-def test_in_a_bucket(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_bucket(
+    tmp_path: Path,
+    checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
     def said(*arguments: object) -> str:
         main(["gallery", *map(str, arguments)])
         return " ".join(capsys.readouterr().out.split())

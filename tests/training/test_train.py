@@ -49,7 +49,7 @@ def command(data: Path, out: Path) -> list[str]:
     settings = [
         "system.backbone=tf_efficientnet_lite0",
         "system.input_px=128",
-        "schedule.steps=24",
+        "schedule.steps=12",
         "sampler.batch_size=2",
         "validation.select=last",
     ]

@@ -208,6 +208,8 @@ def info(gallery: str, /) -> None:
     facts = Gallery.open(gallery).info()
     west, south, east, north = facts.bounds
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in (
         ("tiles", f"{facts.tiles}"),
         ("tile, stride", "\n".join(f"{s.tile_m:g} m, {s.stride_m:g} m" for s in facts.scales)),
