@@ -61,6 +61,7 @@ def command(data: Path, out: Path) -> list[str]:
     ]
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_killed_run_ends_as_an_unbroken_one(data: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
