@@ -21,7 +21,7 @@ PAIRS = sorted(PUBLISHED | {("sample4geo", "VIGOR")})
 PLAIN = {(figure.name, figure.dataset) for figure in published_figures() if not figure.condition}
 SAMPLED = {
     ("lpn", "University-1652"),
-    ("lpn", "SUES-200"),
+    ("mbf", "SUES-200"),
     ("denseuav", "DenseUAV"),
     ("sample4geo", "CVUSA"),
     ("game4loc", "GTA-UAV"),

@@ -2,9 +2,7 @@
 
 import csv
 import io
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,13 +140,7 @@ def _evaluate(
         extraction = Extraction(shared, open_dataset(data))
         measured = run_protocols(extraction, protocols, directions)
         provenance = provenance_of(
-            embedder,
-            extraction,
-            measured,
-            run=folder,
-            data=data,
-            command=shlex.join(["skyfix", *sys.argv[1:]]),
-            seconds=time.monotonic() - started,
+            embedder, extraction, measured, run=folder, data=data, started=started
         )
         return write_report(report, embedder, extraction, measured, provenance)
 

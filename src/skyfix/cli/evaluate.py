@@ -1,7 +1,5 @@
 """`skyfix evaluate`."""
 
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -113,13 +111,7 @@ def evaluate(
             from skyfix.outputs.provenance import provenance_of
 
             provenance = provenance_of(
-                embedder,
-                extraction,
-                measured,
-                run=run,
-                data=data,
-                command=shlex.join(["skyfix", *sys.argv[1:]]),
-                seconds=time.monotonic() - started,
+                embedder, extraction, measured, run=run, data=data, started=started
             )
             show(f"Report: {write_report(report, embedder, extraction, measured, provenance)}")
 

@@ -3,6 +3,9 @@
 import hashlib
 import os
 import platform
+import shlex
+import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -27,22 +30,20 @@ def provenance_of(
     *,
     run: Path | str,
     data: str,
-    command: str,
-    seconds: float,
+    started: float,
 ) -> dict[str, Any]:
     """Everything that is needed to tell whether two reports compare, ready for JSON.
 
     Args:
         run: checkpoint folder, or the name of a system with built-in weights.
         data: data set as NAME:ROOT.
-        command: line that made the report.
-        seconds: that measuring took.
+        started: when measuring began, by ``time.monotonic``.
     """
     system = embedder.system
     return {
-        "command": command,
+        "command": shlex.join(["skyfix", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - started, 1),
         "system": system.name,
         "run": str(run),
         "identity": embedder.identity,
